@@ -1,0 +1,96 @@
+"""`ptrack train pose`: the bundled top-down network from COCO-form crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from configs.training import Phase, PoseTraining
+from posedata.skeletons import SKELETONS
+from stages.pose.networks.compact import CompactPose, target_sigma
+from stages.train.augment import MEAN, STD
+from stages.train.init import load_initial
+from stages.train.loop import Progress, train
+from stages.train.losses import spatial_cross_entropy
+from stages.train.pose_data import PoseSamples, pose_samples, read_people
+
+
+class PoseTask:
+    """Crops in, masked spatial cross-entropy out; validated by the mean OKS on the labelled joints."""
+
+    def __init__(self, settings: PoseTraining) -> None:
+        self.settings = settings
+        self.skeleton = SKELETONS[settings.skeleton]
+        self.people = read_people(settings.val, self.skeleton, settings)
+
+    def samples(self, phase: Phase) -> Dataset:
+        return pose_samples(self.settings, phase.size)
+
+    def collate(self, rows: list) -> list[torch.Tensor]:
+        return default_collate(rows)
+
+    def loss(self, model: nn.Module, batch: list[torch.Tensor], device: torch.device) -> torch.Tensor:
+        crops, joints, weights = (part.to(device, non_blocking=True) for part in batch)
+        logits = model.logits(normalise(crops))
+        cells = joints * heatmap_scale(crops.shape[-2:], logits.shape[-2:]).to(device)
+        return spatial_cross_entropy(logits, cells, weights, target_sigma(logits.shape[-2]))
+
+    @torch.inference_mode()
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        size = self.settings.phases[-1].size
+        data = PoseSamples(self.people, self.skeleton, size, self.settings, None)
+        totals: dict[str, list[float]] = {}
+        row = 0
+        for crops, joints, weights in DataLoader(data, batch_size=32):
+            heatmaps = model(normalise(crops.to(device))).cpu()
+            height, width = heatmaps.shape[-2:]
+            peak = heatmaps.flatten(2).argmax(dim=-1)
+            found = torch.stack([peak % width, peak // width], dim=-1) / heatmap_scale(size, (height, width))
+            for k in range(len(crops)):
+                person = self.people[row]
+                row += 1
+                labelled = weights[k].numpy() > 0
+                # the crop's pixels stand for frame pixels by one factor; OKS needs the box's area in crop pixels
+                zoom = (size[1] - 1) / crop_width(person.box, size)
+                area = 0.53 * np.prod((person.box[2:] - person.box[:2]) * zoom)
+                squared = ((found[k] - joints[k]) ** 2).sum(dim=-1).numpy()
+                oks = np.exp(-squared / (2 * self.skeleton.sigma_array) ** 2 / area / 2)
+                if labelled.any():
+                    totals.setdefault(person.source, []).append(float(oks[labelled].mean()))
+        means = {f"oks_{k}": float(np.mean(v)) for k, v in sorted(totals.items())}
+        return {"oks": float(np.mean([v for part in totals.values() for v in part])), **means}
+
+
+def crop_width(box: np.ndarray, size: tuple[int, int]) -> float:
+    """Frame pixels across the crop of one box."""
+    from stages.pose.crop import crop_rectangles
+
+    return float(crop_rectangles(box[None], size[1] / size[0])[1][0, 0])
+
+
+def heatmap_scale(crop: tuple[int, int], heatmap: tuple[int, int]) -> torch.Tensor:
+    """[2] factors from crop pixels to heatmap cells, xy; corners lie on corners."""
+    return torch.tensor([(heatmap[1] - 1) / (crop[1] - 1), (heatmap[0] - 1) / (crop[0] - 1)])
+
+
+def normalise(
+    crops: torch.Tensor,  # [N, 3, H, W] uint8 RGB
+) -> torch.Tensor:
+    """Float, ImageNet mean and deviation, channels last."""
+    mean = torch.tensor(MEAN, device=crops.device).view(1, 3, 1, 1) * 255
+    std = torch.tensor(STD, device=crops.device).view(1, 3, 1, 1) * 255
+    return ((crops.float() - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def train_pose(settings: PoseTraining, run_dir: Path, say: Callable[[str], None]) -> Progress:
+    """Trains `compact` and leaves its best weights in `run_dir/best.safetensors`."""
+    torch.manual_seed(settings.seed)
+    model = CompactPose(len(SKELETONS[settings.skeleton]))
+    if settings.init is not None:
+        load_initial(model, settings.init, say)
+    return train(model, PoseTask(settings), settings, run_dir, say)

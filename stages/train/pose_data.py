@@ -1,0 +1,185 @@
+"""Training crops for a top-down network: one person each, joints masked where the source has no label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from configs.training import PoseTraining, TrainingSet
+from posedata.errors import BadInput
+from posedata.skeletons import SKELETONS, Skeleton
+from stages.pose.crop import crop_matrices, crop_rectangles, transform_points
+from stages.train.augment import colour, degrade, erase
+from stages.train.samples import AnnotationFile, Draws, read_annotations, repeated
+
+_UPPER = ("nose", "eye", "ear", "shoulder", "elbow", "wrist", "head_bottom", "head_top")
+
+
+@dataclass(frozen=True)
+class Person:
+    """One labelled person."""
+
+    path: Path
+    source: str
+    box: np.ndarray  # [4] xyxy, pixels
+    keypoints: np.ndarray  # [K, 2] pixels
+    weights: np.ndarray  # [K] 0 = not labelled
+
+
+def read_people(source: TrainingSet, skeleton: Skeleton, settings: PoseTraining) -> list[Person]:
+    """Every labelled person of a COCO-form file, joints matched by name.
+
+    Raises:
+        BadInput: the file is wrong, or none of its joints belongs to the skeleton.
+    """
+    content = read_annotations(source)
+    columns = [content.joints.index(j) if j in content.joints else -1 for j in skeleton.joints]
+    if max(columns) < 0:
+        raise BadInput(f"{source.annotations}: its category names no joint of {skeleton.name}: {list(content.joints)}")
+    people = []
+    for image in content.images:
+        for annotation in image.annotations:
+            person = _person(image.path, image.source, annotation, content, columns, settings, source)
+            if (person.weights > 0).any():
+                people.append(person)
+    if not people:
+        raise BadInput(f"{source.annotations}: holds no labelled person")
+    return people
+
+
+def _person(
+    path: Path,
+    source: str,
+    annotation: dict,
+    content: AnnotationFile,
+    columns: list[int],
+    settings: PoseTraining,
+    origin: TrainingSet,
+) -> Person:
+    try:
+        x, y, width, height = (float(v) for v in annotation["bbox"])
+        flat = np.array(annotation["keypoints"], np.float64).reshape(len(content.joints), 3)
+        face = np.array(annotation.get("pseudo_face", ()), np.float64).reshape(-1, 3)
+    except (KeyError, TypeError, ValueError) as error:
+        name = f"{origin.annotations}: annotation {annotation.get('id')}"
+        raise BadInput(f"{name}: wrong or missing field ({error})") from None
+    triplets = np.where(np.array(columns)[:, None] >= 0, flat[columns], 0)
+    weights = (triplets[:, 2] > 0).astype(np.float32)
+    if annotation.get("pseudo"):
+        weights *= settings.pseudo_weight
+    sure = face[:, 2] >= settings.face_confidence
+    for joint in np.flatnonzero(sure & (weights[: len(face)] == 0)):
+        triplets[joint] = face[joint]
+        weights[joint] = settings.face_weight
+    return Person(path, source, np.array([x, y, x + width, y + height]), triplets[:, :2], weights)
+
+
+class PoseSamples(Dataset):
+    """Draw number -> (crop [3, H, W] uint8 RGB, joints [K, 2] crop pixels, weights [K])."""
+
+    def __init__(
+        self,
+        people: list[Person],
+        skeleton: Skeleton,
+        size: tuple[int, int],  # height, width
+        settings: PoseTraining,
+        repeat: dict[str, int] | None,  # None = validation: in order, nothing changed
+    ) -> None:
+        self.people, self.skeleton, self.size, self.settings = people, skeleton, size, settings
+        self.augmented = repeat is not None
+        self.draws = Draws(repeated([p.source for p in people], repeat or {}), settings.seed)
+        self.upper = np.array([any(part in j for part in _UPPER) for j in skeleton.joints])
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        if self.augmented:
+            rng = self.draws.generator(draw)
+            crop, joints, weights = self._augmented(self.people[self.draws.sample(draw)], rng)
+        else:
+            crop, joints, weights = self._plain(self.people[draw])
+        return (
+            torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
+            torch.from_numpy(joints.astype(np.float32)),
+            torch.from_numpy(weights.astype(np.float32)),
+        )
+
+    def _plain(self, person: Person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        height, width = self.size
+        centre, size = crop_rectangles(person.box[None], width / height)
+        matrix = crop_matrices(centre, size, (width, height))
+        crop = cv2.warpAffine(read_rgb(person.path), matrix[0], (width, height), flags=cv2.INTER_LINEAR)
+        return crop, *self._inside(transform_points(person.keypoints[None], matrix)[0], person.weights)
+
+    def _augmented(self, person: Person, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        height, width = self.size
+        settings = self.settings
+        box = person.box
+        if rng.random() < settings.half_body:
+            box = self._half(person, rng)
+        centre, size = crop_rectangles(box[None], width / height)
+        size *= np.exp(rng.uniform(-settings.scale, settings.scale))
+        centre += size * rng.uniform(-0.12, 0.12, 2)
+        angle = rng.uniform(-settings.rotation, settings.rotation) if rng.random() < 0.6 else 0.0
+        matrix = crop_matrices(centre, size, (width, height), np.array([angle]))
+        image = read_rgb(person.path)
+        border = cv2.BORDER_REPLICATE if rng.random() < 0.3 else cv2.BORDER_CONSTANT
+        grey = tuple(int(v) for v in rng.integers(0, 256, 3))
+        crop = cv2.warpAffine(image, matrix[0], (width, height), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=grey)
+        joints, weights = transform_points(person.keypoints[None], matrix)[0], person.weights
+        if rng.random() < 0.5:
+            crop = np.ascontiguousarray(crop[:, ::-1])
+            joints = joints[self.skeleton.flip_order] * (-1, 1) + (width - 1, 0)
+            weights = weights[self.skeleton.flip_order]
+        if rng.random() < 0.3:
+            other = self.people[int(rng.integers(len(self.people)))] if rng.random() < 0.5 else None
+            erase(crop, rng, read_rgb(other.path) if other else None)
+        if rng.random() < 0.35:
+            crop = degrade(crop, rng)
+        if rng.random() < 0.9:
+            crop = colour(crop, rng)
+        return crop, *self._inside(joints, weights)
+
+    def _half(self, person: Person, rng: np.random.Generator) -> np.ndarray:
+        """[4] the box of the labelled joints of the upper or the lower body alone, where that leaves enough of them."""
+        chosen = self.upper if rng.random() < 0.6 else ~self.upper
+        points = person.keypoints[chosen & (person.weights > 0)]
+        if len(points) < 4 or len(points) > 0.85 * (person.weights > 0).sum():
+            return person.box
+        low, high = points.min(axis=0), points.max(axis=0)
+        margin = 0.2 * (high - low).max()
+        return np.concatenate([low - margin, high + margin])
+
+    def _inside(self, joints: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        height, width = self.size
+        inside = ((joints >= 0) & (joints <= (width - 1, height - 1))).all(axis=1)
+        return joints, np.where(inside, weights, 0)
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """[H, W, 3] uint8 RGB.
+
+    Raises:
+        BadInput: the file is missing or no picture.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise BadInput(f"{path}: cannot be read as a picture")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def pose_samples(settings: PoseTraining, size: tuple[int, int], extra: tuple[TrainingSet, ...] = ()) -> PoseSamples:
+    """The training crops of all sets (`extra`: rendered ones) at one input size."""
+    skeleton = SKELETONS[settings.skeleton]
+    people: list[Person] = []
+    repeat: dict[str, int] = {}
+    for source in (*settings.train, *extra):
+        people += read_people(source, skeleton, settings)
+        repeat |= source.repeat
+    return PoseSamples(people, skeleton, size, settings, repeat)

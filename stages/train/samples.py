@@ -1,0 +1,87 @@
+"""Reading COCO-form training annotations, and drawing samples from them so that a run can resume exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from configs.training import TrainingSet
+from posedata.errors import BadInput
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """An image with its annotations as they stand in the file."""
+
+    path: Path
+    source: str
+    annotations: tuple[dict, ...]
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """The images of one COCO-form file, and the joint names of its category."""
+
+    images: tuple[ImageEntry, ...]
+    joints: tuple[str, ...]
+
+
+def read_annotations(source: TrainingSet) -> AnnotationFile:
+    """Images whose source is not excluded, in file order.
+
+    Raises:
+        BadInput: the file cannot be read, or lacks a field.
+    """
+    path = source.annotations
+    root = (source.images or path.parent).resolve()
+    try:
+        content = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); check `train` and `val` of the settings") from None
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"{path}: is not JSON ({error})") from None
+    try:
+        by_image: dict[int, list[dict]] = {}
+        for annotation in content["annotations"]:
+            by_image.setdefault(annotation["image_id"], []).append(annotation)
+        images = []
+        for image in content["images"]:
+            file = (root / image["file_name"]).resolve()
+            if not file.is_relative_to(root):
+                raise BadInput(f"{path}: image {image['id']}: file_name {image['file_name']!r} leaves {root}")
+            name = str(image.get("source", ""))
+            if name not in source.exclude_sources:
+                images.append(ImageEntry(file, name, tuple(by_image.get(image["id"], ()))))
+        joints = tuple(content["categories"][0].get("keypoints", ()))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise BadInput(f"{path}: is not in COCO form (missing or wrong: {error})") from None
+    if not images:
+        raise BadInput(f"{path}: holds no images after leaving out {list(source.exclude_sources)}")
+    return AnnotationFile(tuple(images), joints)
+
+
+def repeated(sources: list[str], repeat: dict[str, int]) -> np.ndarray:
+    """[M] sample numbers of one epoch: each as often as its source's `repeat` says (default once)."""
+    return np.concatenate([np.full(repeat.get(s, 1), i) for i, s in enumerate(sources)]).astype(np.int64)
+
+
+class Draws:
+    """An endless sequence of sample numbers, each epoch shuffled; draw k is the same whenever it is asked for."""
+
+    def __init__(self, epoch: np.ndarray, seed: int) -> None:
+        self._epoch = epoch
+        self._seed = seed
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def sample(self, draw: int) -> int:
+        epoch, position = divmod(draw, len(self._epoch))
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng((self._seed, epoch)).permutation(self._epoch))
+        return int(self._order[1][position])
+
+    def generator(self, draw: int) -> np.random.Generator:
+        """The randomness of one draw: its augmentation does not depend on what came before."""
+        return np.random.default_rng((self._seed, 1, draw))
