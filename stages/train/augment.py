@@ -5,9 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-MEAN = (0.485, 0.456, 0.406)  # ImageNet's, RGB of 0..1
-STD = (0.229, 0.224, 0.225)
-
 
 def colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness, contrast, saturation, colour cast and gamma by chance; sometimes grey."""

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from configs.training import DetectorTraining, Phase, PoseTraining
 from posedata.errors import BadInput
+from stages.device import pick_device
 
 
 class Task(Protocol):
@@ -136,13 +137,6 @@ def train(
                 progress.draws = last
                 break
     return progress
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
 
 
 def _phase_end(settings: PoseTraining | DetectorTraining, phase: Phase) -> float:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from configs.training import Phase, PoseTraining
 from posedata.skeletons import SKELETONS
 from stages.pose.networks.compact import CompactPose, target_sigma
-from stages.train.augment import MEAN, STD
+from stages.tensors import normalise
 from stages.train.init import load_initial
 from stages.train.loop import Progress, train
 from stages.train.losses import spatial_cross_entropy
@@ -76,15 +76,6 @@ def crop_width(box: np.ndarray, size: tuple[int, int]) -> float:
 def heatmap_scale(crop: tuple[int, int], heatmap: tuple[int, int]) -> torch.Tensor:
     """[2] factors from crop pixels to heatmap cells, xy; corners lie on corners."""
     return torch.tensor([(heatmap[1] - 1) / (crop[1] - 1), (heatmap[0] - 1) / (crop[0] - 1)])
-
-
-def normalise(
-    crops: torch.Tensor,  # [N, 3, H, W] uint8 RGB
-) -> torch.Tensor:
-    """Float, ImageNet mean and deviation, channels last."""
-    mean = torch.tensor(MEAN, device=crops.device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(STD, device=crops.device).view(1, 3, 1, 1) * 255
-    return ((crops.float() - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def train_pose(settings: PoseTraining, run_dir: Path, say: Callable[[str], None]) -> Progress:

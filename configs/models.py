@@ -1,0 +1,75 @@
+"""The table of models: what each network is, how it must be fed, and where its weights come from."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from configs.settings import SettingsError
+
+
+class ModelEntry(BaseModel):
+    """One line of `configs/models.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    stage: Literal["detect", "pose"]
+    architecture: str
+    summary: str
+    skeleton: str | None = None  # of pose networks
+    input: tuple[int, int] | None = None  # height, width of the crop; None = the frame's own shape
+    colour: Literal["RGB", "BGR"] = "RGB"
+    mean: tuple[float, float, float] | None = None  # of 0..1, in the order of `colour`; None = not normalised
+    std: tuple[float, float, float] | None = None
+    weights: Literal["bundled", "torchvision", "file"]
+    file: str | None = None  # of bundled weights
+    sha256: str | None = None
+    licence: str
+    score: str | None = None  # published or measured, in words
+
+
+@cache
+def model_table() -> tuple[ModelEntry, ...]:
+    """Every known model, in the file's order."""
+    text = resources.files("configs").joinpath("models.yaml").read_text()
+    return tuple(ModelEntry.model_validate(entry) for entry in yaml.safe_load(text))
+
+
+def find_model(name: str, stage: str) -> ModelEntry:
+    """The model of that name.
+
+    Raises:
+        SettingsError: there is none for this stage; the nearest is named.
+    """
+    names = [m.name for m in model_table() if m.stage == stage]
+    for entry in model_table():
+        if entry.stage == stage and entry.name == name:
+            return entry
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f", did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+    raise SettingsError(f"{stage}.model: {name!r} is not known{hint} (see `ptrack models`)")
+
+
+def bundled_weights(entry: ModelEntry) -> Path:
+    """Where the weights that came with the package lie."""
+    return Path(str(resources.files("configs").joinpath("weights", entry.file or "")))
+
+
+def bundled_digest(entry: ModelEntry) -> str:
+    """The sha256 of the bundled weights, hexadecimal.
+
+    Raises:
+        SettingsError: the file is not there.
+    """
+    try:
+        return hashlib.sha256(bundled_weights(entry).read_bytes()).hexdigest()
+    except OSError:
+        raise SettingsError(f"{bundled_weights(entry)}: the weights of {entry.name} are missing; install ptrack again") from None

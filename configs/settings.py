@@ -1,0 +1,174 @@
+"""Every option of the stages, typed; and how presets, files and the command line come together.
+
+Later wins: defaults, presets in the order given, `--config` file, `--set`, named options.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class SettingsError(ValueError):
+    """A setting that does not exist or has a wrong value; one sentence."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DetectSettings(_Strict):
+    """`ptrack detect`"""
+
+    model: str = Field("compact", description="detector, see `ptrack models`")
+    long_side: int = Field(416, ge=64, le=4096, description="frames are scaled to this long side, pixels")
+    min_box_score: float = Field(0.2, ge=0, le=1, description="boxes below are not kept")
+    nms_iou: float = Field(0.6, gt=0, le=1, description="of two boxes that overlap more the weaker goes")
+    max_people: int = Field(100, ge=1, description="boxes kept a frame, best first")
+    stride: int = Field(1, ge=1, description="look at every N-th frame; the others are marked skipped")
+
+
+class PoseSettings(_Strict):
+    """`ptrack pose`"""
+
+    model: str = Field("compact", description="pose network, see `ptrack models`")
+    flip: bool = Field(True, description="average with the mirrored crop")
+    decode: Literal["quarter", "dark"] = Field("dark", description="sub-cell position of a heatmap's peak")
+    min_joint_score: float = Field(0.2, ge=0, le=1, description="joints above count in a person's score")
+    oks_nms: float = Field(0.9, gt=0, le=1, description="of two poses more alike (OKS) the weaker goes")
+
+
+class TrackSettings(_Strict):
+    """`ptrack track`"""
+
+    similarity: Literal["oks", "iou", "mixed"] = Field("mixed", description="what makes two people one")
+    min_similarity: float = Field(0.25, ge=0, le=1, description="pairs below are never matched")
+    assignment: Literal["hungarian", "greedy"] = Field("hungarian", description="how pairs are chosen")
+    max_age: int = Field(30, ge=1, description="frames a person may be missing and still be taken up again")
+    queue: int = Field(8, ge=1, description="past poses of a person that are compared with")
+    high_score: float = Field(0.4, ge=0, le=1, description="people above are matched first")
+    low_score: float = Field(0.15, ge=0, le=1, description="people below get no identity")
+    new_track_score: float = Field(0.45, ge=0, le=1, description="an unmatched person above begins a track")
+    min_joint_score: float = Field(0.2, ge=0, le=1, description="joints above count in the similarity")
+
+
+class RenderSettings(_Strict):
+    """`ptrack render`"""
+
+    min_keypoint_score: float = Field(0.25, ge=0, le=1, description="joints below are not drawn")
+    min_person_score: float = Field(0.0, ge=0, le=1, description="people below are not drawn")
+    show_boxes: bool = Field(True, description="draw boxes")
+    show_ids: bool = Field(True, description="write identities")
+    show_unassigned: bool = Field(False, description="draw people without identity, grey")
+    max_side: int = Field(1920, ge=64, description="larger frames are scaled down to this side, pixels")
+    crf: int = Field(23, ge=0, le=51, description="H.264 quality, less is better")
+
+
+class Settings(_Strict):
+    """All stages together."""
+
+    detect: DetectSettings = DetectSettings()
+    pose: PoseSettings = PoseSettings()
+    track: TrackSettings = TrackSettings()
+    render: RenderSettings = RenderSettings()
+
+
+def resolve(
+    presets: Iterable[str] = (),
+    config: Path | None = None,
+    assignments: Iterable[str] = (),  # "track.max_age=60"
+    options: Mapping[str, object] | None = None,  # "track.max_age" -> 60; None values are left out
+) -> Settings:
+    """The settings of one command.
+
+    Raises:
+        SettingsError: an unknown preset or key (the nearest is named), or a value of the wrong kind.
+    """
+    tree: dict = {}
+    for name in presets:
+        _merge(tree, read_preset(name), f"preset {name}")
+    if config is not None:
+        _merge(tree, _read_yaml(config), str(config))
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {text}: write it as key=value")
+        try:
+            _set(tree, key.strip(), yaml.safe_load(value), "--set")
+        except yaml.YAMLError:
+            raise SettingsError(f"--set {text}: the value cannot be read") from None
+    for key, value in (options or {}).items():
+        if value is not None:
+            _set(tree, key, value, "--" + key.split(".")[-1].replace("_", "-"))
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {key}: {first['msg']}, not {first['input']!r}") from None
+
+
+def preset_names() -> list[str]:
+    """The presets that are installed."""
+    folder = resources.files("configs") / "presets"
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def read_preset(name: str) -> dict:
+    """The tree of an installed preset.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    if name not in preset_names():
+        raise SettingsError(f"preset {name!r} does not exist{_nearest(name, preset_names())}")
+    return _parse(resources.files("configs").joinpath("presets", f"{name}.yaml").read_text(), f"preset {name}")
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        return _parse(path.read_text(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read ({error})") from None
+
+
+def _parse(text: str, where: str) -> dict:
+    try:
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise SettingsError(f"{where}: is not YAML ({str(error).splitlines()[0]})") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{where}: must be sections with keys, not {type(tree).__name__}")
+    return tree
+
+
+def _merge(tree: dict, extra: dict, where: str) -> None:
+    for section, values in extra.items():
+        if not isinstance(values, dict):
+            raise SettingsError(f"{where}: section {section} must hold keys, not {type(values).__name__}")
+        for key, value in values.items():
+            _set(tree, f"{section}.{key}", value, where)
+
+
+def _set(tree: dict, key: str, value: object, where: str) -> None:
+    known = [f"{s}.{k}" for s, field in Settings.model_fields.items() for k in field.annotation.model_fields]
+    if key not in known:
+        raise SettingsError(f"{where}: unknown setting {key!r}{_nearest(key, known)}")
+    section, name = key.split(".")
+    tree.setdefault(section, {})[name] = value
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if not close:  # the key alone may be right and its section wrong or missing
+        close = [k for k in known if k.split(".")[-1] == name.split(".")[-1]]
+    return f", did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

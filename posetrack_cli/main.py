@@ -1,0 +1,95 @@
+"""The `ptrack` command: its sub-commands, and how errors become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from posedata.errors import PtrackError
+
+_COMMANDS = {  # name -> (module, function); imported when called, so that `ptrack --help` starts in a blink
+    "run": ("posetrack_cli.stages", "run_command"),
+    "detect": ("posetrack_cli.stages", "detect_command"),
+    "pose": ("posetrack_cli.stages", "pose_command"),
+    "track": ("posetrack_cli.stages", "track_command"),
+    "render": ("posetrack_cli.render", "render_command"),
+    "export": ("posetrack_cli.export", "export_command"),
+    "eval": ("posetrack_cli.eval", "eval_command"),
+    "check": ("posetrack_cli.check", "check_command"),
+    "validate": ("posetrack_cli.validate", "validate_command"),
+    "train": ("posetrack_cli.train", "train_command"),
+    "models": ("posetrack_cli.models", "models_command"),
+    "doctor": ("posetrack_cli.doctor", "doctor_command"),
+    "demo": ("posetrack_cli.demo", "demo_command"),
+}
+_HELP = {
+    "run": "Detect, estimate, track and render in one go.",
+    "detect": "Find people.",
+    "pose": "Estimate the poses of found people.",
+    "track": "Give each person one identity through time.",
+    "render": "Overlay videos and contact sheets from saved records.",
+    "export": "PoseTrack17/18, COCO, CSV, Parquet and MOT files from saved records.",
+    "eval": "Score predictions exactly as PoseTrack's poseval does.",
+    "check": "Check a submission before it is uploaded.",
+    "validate": "A pose model's COCO OKS AP on your images.",
+    "train": "Train the bundled networks.",
+    "models": "List the known models.",
+    "doctor": "Look whether everything works on this machine.",
+    "demo": "Render a small scene, run everything on it, print times and scores.",
+}
+
+
+class Commands(click.Group):
+    """Sub-commands that are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        from importlib import import_module
+
+        module, function = _COMMANDS[name]
+        return getattr(import_module(module), function)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_HELP.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="ptrack", prog_name="ptrack")
+def main() -> None:
+    """Video pose tracking: finds people in video, estimates their poses, gives each person one identity through
+    time, and scores the result as PoseTrack does.
+
+    \b
+    ptrack run VIDEO        tracked poses, an overlay video and tables
+    ptrack demo             see it work on a rendered scene
+    """
+
+
+def run() -> None:
+    """The installed entry point. Exit codes: 0 all done, 1 some sequences failed, 2 usage, 3 bad input, 130 interrupted."""
+    verbose = "-vv" in sys.argv
+    try:
+        code = main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the same command goes on where it stopped", err=True)
+        sys.exit(130)
+    except PtrackError as error:
+        if verbose:
+            traceback.print_exc()
+        click.echo(f"ptrack: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)  # the reader of our output went away
+
+

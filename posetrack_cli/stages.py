@@ -1,0 +1,207 @@
+"""`ptrack run | detect | pose | track`: the stages over every sequence of a source."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from posedata.errors import PtrackError, UsageError
+from posedata.sequences import Discovery, Sequence, discover
+from posetrack_cli.options import FrameRange, Shard, hardware_options, settings_from, settings_options, work_option
+from posetrack_cli.table import print_table
+from stages.pipeline import Part, Pipeline, SequenceReport
+from stages.wiring import Hardware, given_boxes, parts
+from stages.work import STAGES, WorkFolder
+
+KINDS = ("auto", "video", "videos", "frames", "frame-folders", "posetrack17", "posetrack18", "posetrack21", "images")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the four commands have in common."""
+
+    source: Path
+    work: Path | None
+    kind: str
+    split: str | None
+    frames: tuple[int, int] | None
+    shard: tuple[int, int] | None
+    overwrite: bool
+    dry_run: bool
+    as_json: bool
+    quiet: bool
+
+
+def stage_command(function: Callable) -> Callable:
+    """Arguments and options of the four commands."""
+    for option in (
+        click.argument("video_dir", type=click.Path(path_type=Path)),
+        click.option("--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What VIDEO_DIR is."),
+        click.option("--split", help="Of a PoseTrack root: train, val or test."),
+        click.option("--frames", type=FrameRange(), help="Only these frames, from 0."),
+        click.option("--shard", type=Shard(), help="Only the I-th of N parts of the sequences."),
+        click.option("--overwrite", is_flag=True, help="Redo what is valid too."),
+        click.option("--dry-run", is_flag=True, help="Say what would be done."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."),
+        click.option("-v", "verbose", count=True, help="-vv shows tracebacks."),
+        click.option("-q", "quiet", is_flag=True, help="No progress, no table."),
+        work_option,
+        hardware_options,
+    ):
+        function = option(function)
+    return function
+
+
+def _job(options: dict) -> tuple[Job, Hardware]:
+    job = Job(
+        options["video_dir"],
+        options["work"],
+        options["kind"],
+        options["split"],
+        options["frames"],
+        options["shard"],
+        options["overwrite"],
+        options["dry_run"],
+        options["as_json"],
+        options["quiet"],
+    )
+    hardware = Hardware(options["device"], options["half"], options["batch_size"], options["threads"])
+    return job, hardware
+
+
+@click.command("run")
+@settings_options("detect", "pose", "track", "render")
+@click.option("--render/--no-render", default=True, help="Overlay video and contact sheet. [default: on]")
+@stage_command
+def run_command(presets, config, assignments, render, **options) -> int:  # noqa: ANN001, ANN003
+    """Detects, estimates, tracks and renders every sequence of VIDEO_DIR: a video, a folder of videos, a folder of
+    frames, or a PoseTrack root. What is done already is not done again."""
+    settings = settings_from(presets, config, assignments, options)
+    job, hardware = _job(options)
+    code, work, done = execute(job, lambda _: parts(STAGES, settings, hardware))
+    if render and done and not job.dry_run:
+        from posetrack_cli.render import render_sequences
+
+        code = max(code, render_sequences(work, done, settings.render, job.overwrite, job.quiet or job.as_json))
+    return code
+
+
+@click.command("detect")
+@settings_options("detect")
+@click.option(
+    "--detections", type=click.Path(path_type=Path, dir_okay=False), help="Boxes from a file: COCO results, PoseTrack, MOT."
+)
+@stage_command
+def detect_command(presets, config, assignments, detections, **options) -> int:  # noqa: ANN001, ANN003
+    """Finds people in every sequence of VIDEO_DIR and writes WORK/<sequence>/detect.json."""
+    settings = settings_from(presets, config, assignments, options)
+    job, hardware = _job(options)
+    if detections is None:
+        return execute(job, lambda _: parts(("detect",), settings, hardware))[0]
+    from stages.wiring import read_given
+
+    found = find(job)
+    given = read_given(detections, found.sequences)
+    return execute(job, lambda sequence: [given_boxes(given, sequence.id)])[0]
+
+
+@click.command("pose")
+@settings_options("pose")
+@stage_command
+def pose_command(presets, config, assignments, **options) -> int:  # noqa: ANN001, ANN003
+    """Estimates the poses of the people that `ptrack detect` found and writes WORK/<sequence>/pose.json."""
+    settings = settings_from(presets, config, assignments, options)
+    job, hardware = _job(options)
+    return execute(job, lambda _: parts(("pose",), settings, hardware))[0]
+
+
+@click.command("track")
+@settings_options("track")
+@stage_command
+def track_command(presets, config, assignments, **options) -> int:  # noqa: ANN001, ANN003
+    """Gives the poses of `ptrack pose` identities and writes WORK/<sequence>/track.json."""
+    settings = settings_from(presets, config, assignments, options)
+    job, hardware = _job(options)
+    return execute(job, lambda _: parts(("track",), settings, hardware))[0]
+
+
+def find(job: Job) -> Discovery:
+    """The sequences of the job's source."""
+    if not job.source.exists():
+        raise UsageError(f"{job.source}: does not exist")
+    return discover(job.source, job.kind, job.split)
+
+
+def default_work(source: Path) -> Path:
+    return Path("ptrack_work") / (source.resolve().stem if source.is_file() else source.resolve().name)
+
+
+def execute(
+    job: Job, make_parts: Callable[[Sequence], list[Part]]
+) -> tuple[int, WorkFolder, list[Sequence]]:
+    """Runs the pipeline over all sequences; exit code, work folder and the sequences that are complete."""
+    found = find(job)
+    sequences = list(found.sequences)
+    if job.shard is not None:
+        sequences = sequences[job.shard[0] - 1 :: job.shard[1]]
+    work = WorkFolder(job.work or default_work(job.source))
+    if not job.dry_run:
+        work.claim(job.source, found.kind)
+    talk = not (job.quiet or job.as_json)
+    if talk:
+        click.echo(found.description)
+        for problem in found.problems:
+            click.echo(f"warning: {problem}", err=True)
+    reports: list[SequenceReport] = []
+    done: list[Sequence] = []
+    began = time.perf_counter()
+    pipeline: Pipeline | None = None
+    with tqdm(unit=" frames", disable=not (talk and sys.stderr.isatty()), leave=False) as bar:
+        people = 0
+
+        def progress(item) -> None:  # noqa: ANN001
+            nonlocal people
+            people += len(item.people)
+            bar.set_postfix(people=people, refresh=False)
+            bar.update()
+
+        for sequence in sequences:
+            bar.set_description(sequence.id)
+            chain = make_parts(sequence)
+            if pipeline is None or [p.model for p in chain] != [p.model for p in pipeline.parts]:
+                pipeline = Pipeline(work, chain, frames=job.frames, overwrite=job.overwrite, progress=progress)
+            pipeline.parts = chain
+            try:
+                reports.append(pipeline.outlook(sequence) if job.dry_run else pipeline.run(sequence))
+                done.append(sequence)
+            except PtrackError as error:
+                reports.append(SequenceReport(sequence.id, error=str(error)))
+    _print(job, reports, talk)
+    if not job.dry_run:
+        entry = {"seconds": round(time.perf_counter() - began, 3), "sequences": [asdict(r) for r in reports]}
+        work.log_run(entry)
+    return (1 if any(r.error for r in reports) else 0), work, done
+
+
+def _print(job: Job, reports: list[SequenceReport], talk: bool) -> None:
+    if job.as_json:
+        click.echo(json.dumps({"sequences": [asdict(r) for r in reports]}))
+    elif talk:
+        for report in reports:
+            for stage, reason in report.made.items():
+                verb = "would run" if job.dry_run else "ran"
+                click.echo(f"{report.sequence}: {stage} {verb}: {reason}")
+            if report.kept and not report.made:
+                click.echo(f"{report.sequence}: nothing to do, {', '.join(report.kept)} are complete and valid")
+        if not job.dry_run:
+            print_table(reports)
+    for report in reports:
+        if report.error:
+            click.echo(f"ptrack: {report.sequence}: {report.error}", err=True)

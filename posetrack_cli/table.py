@@ -1,0 +1,38 @@
+"""The table at the end of a run."""
+
+from __future__ import annotations
+
+import click
+
+from stages.pipeline import SequenceReport
+
+_STAGE_ORDER = ("decode", "detect", "pose", "track", "write", "render")
+
+
+def print_table(reports: list[SequenceReport]) -> None:
+    """Sequence, frames, people, tracks, seconds of each stage, warnings; the totals of several below."""
+    stages = [s for s in _STAGE_ORDER if any(s in r.seconds for r in reports)]
+    header = ["sequence", "frames", "people", "tracks", *(f"{s} s" for s in stages), "warnings"]
+    rows = [
+        [
+            r.sequence,
+            str(r.frames),
+            str(r.people),
+            "-" if r.tracks is None else str(r.tracks),
+            *(f"{r.seconds.get(s, 0):.2f}" for s in stages),
+            "failed" if r.error else str(len(r.warnings)),
+        ]
+        for r in reports
+    ]
+    if len(reports) > 1:
+        sums = [f"{sum(r.seconds.get(s, 0) for r in reports):.2f}" for s in stages]
+        tracks = str(sum(r.tracks or 0 for r in reports))
+        counts = [str(sum(r.frames for r in reports)), str(sum(r.people for r in reports)), tracks]
+        rows.append([f"all {len(reports)}", *counts, *sums, str(sum(len(r.warnings) for r in reports))])
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        cells = [cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))]
+        click.echo("  ".join(cells).rstrip())
+    for report in reports:
+        for warning in report.warnings:
+            click.echo(f"warning: {report.sequence}: {warning}", err=True)

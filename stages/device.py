@@ -1,0 +1,53 @@
+"""Where networks run: device, threads, number format."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from posedata.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How the networks of one process run. None of it is part of a record."""
+
+    device: torch.device
+    half: bool
+    batch_size: int
+
+    def autocast(self):  # noqa: ANN201 - two context managers of torch and contextlib
+        """The context in which networks run."""
+        if not self.half:
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA, then MPS, then the CPU; else what is asked for.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name}: not a device; use auto, cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UsageError(f"--device {name}: there is no such GPU here; use --device cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: not available here; use --device cpu")
+    return device
+
+
+def runtime(device: str, half: bool | None, batch_size: int, threads: int) -> Runtime:
+    """Sets torch's thread count and resolves the device; half precision is the default on CUDA only."""
+    torch.set_num_threads(threads)
+    picked = pick_device(device)
+    return Runtime(picked, picked.type == "cuda" if half is None else half, batch_size)

@@ -1,0 +1,217 @@
+"""Order, cache, resume and wiring of the stages over the sequences of one source.
+
+For each sequence the pipeline asks which records are valid, runs the stages that are not in one pass over the
+frames (one decode for all of them), and leaves each record complete or resumable. Decoding runs in a thread ahead of
+the networks, writing in a thread behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from configs.settings import Settings
+from posedata.errors import PtrackError
+from posedata.people import FramePeople, FrameStatus
+from posedata.record_header import header_digest
+from posedata.records import Header, ModelRef, RecordWriter, VideoHeader, iter_frames, read_footer, read_header, validity
+from posedata.sequences import Sequence
+from posedata.skeletons import SKELETONS
+from posedata.video import input_identity, open_sequence
+from stages.reading import Reader
+from stages.stream import CHUNK, Clock, Item, Stage, as_recorded
+from stages.work import STAGES, WorkFolder
+from stages.writing import WriteBehind
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stage as the pipeline needs it: how to make it, and what its record's header says."""
+
+    name: str
+    make: Callable[[str | None], Stage]  # skeleton of its people -> stage; called when a sequence first needs it
+    settings: Mapping[str, object]
+    model: ModelRef | None
+    skeleton: str | None
+
+
+@dataclass
+class SequenceReport:
+    """What became of one sequence."""
+
+    sequence: str
+    frames: int = 0
+    people: int = 0
+    tracks: int | None = None
+    made: dict[str, str] = field(default_factory=dict)  # stage -> why it was run
+    kept: list[str] = field(default_factory=list)  # stages whose record was valid
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+class Pipeline:
+    """Runs some of the stages over sequences; stages are made once and shared by all sequences that need the same."""
+
+    def __init__(
+        self,
+        work: WorkFolder,
+        parts: list[Part],  # in the order of the pipeline; a stage before the first must have its record
+        *,
+        frames: tuple[int, int] | None = None,  # first and last frame
+        overwrite: bool = False,
+        progress: Callable[[Item], None] | None = None,
+    ) -> None:
+        self.work, self.parts, self.frames, self.overwrite = work, parts, frames, overwrite
+        self.progress = progress
+        self._stages: dict[tuple[str, str | None], Stage] = {}
+
+    def run(self, sequence: Sequence) -> SequenceReport:
+        """Brings the records of one sequence up to date.
+
+        Raises:
+            PtrackError: the sequence failed; what was written can be resumed.
+        """
+        report = SequenceReport(sequence.id)
+        clock = Clock()
+        plan = self._plan(sequence, report)
+        if plan:
+            self._execute(sequence, plan, report, clock)
+        report.seconds = dict(clock.seconds)
+        self._summarise(sequence, report)
+        return report
+
+    def outlook(self, sequence: Sequence) -> SequenceReport:
+        """What `run` would do, without doing it."""
+        report = SequenceReport(sequence.id)
+        self._plan(sequence, report)
+        return report
+
+    def _plan(self, sequence: Sequence, report: SequenceReport) -> list[tuple[Part, Header]]:
+        """The stages to run with their headers; fills in the report's reasons."""
+        identity = input_identity(sequence, self.work.index)
+        with open_sequence(sequence) as source:
+            info = source.info
+        video = VideoHeader(info.name, info.fps, info.width, info.height)
+        upstream, skeleton = self._before(sequence, identity)
+        plan: list[tuple[Part, Header]] = []
+        for part in self.parts:
+            skeleton = part.skeleton or skeleton
+            settings = dict(part.settings)
+            if self.frames is not None:
+                settings["frames"] = list(self.frames)
+            header = Header.create(
+                stage=part.name,
+                sequence=sequence.id,
+                video=video,
+                skeleton=skeleton,
+                ptrack_version=version("ptrack"),
+                settings=settings,
+                input_identity=identity,
+                upstream_digest=upstream,
+                model=part.model,
+            )
+            path = self.work.record(sequence.id, part.name)
+            reason = "--overwrite" if self.overwrite else validity(path, header)
+            if reason is None:
+                report.kept.append(part.name)
+                header = read_header(path)  # another version of ptrack may have written it
+            else:
+                report.made[part.name] = reason
+                plan.append((part, header))
+            upstream = header_digest(header)
+        return plan
+
+    def _before(self, sequence: Sequence, identity: str) -> tuple[str | None, str | None]:
+        """Digest and skeleton of the record that the first stage reads, if it is not the pipeline's first.
+
+        Raises:
+            PtrackError: that record is missing, unfinished or of other input.
+        """
+        number = STAGES.index(self.parts[0].name)
+        if number == 0:
+            return None, None
+        path = self.work.record(sequence.id, STAGES[number - 1])
+        header = read_header(path)
+        read_footer(path)
+        if header.input_identity != identity:
+            raise PtrackError(f"{path}: was made from other frames than {sequence.path} holds now; run its stage again")
+        return header_digest(header), header.skeleton
+
+    def _stage(self, part: Part, skeleton: str | None) -> Stage:
+        key = (part.name, skeleton)
+        if key not in self._stages:
+            self._stages[key] = part.make(skeleton)
+        return self._stages[key]
+
+    def _execute(
+        self, sequence: Sequence, plan: list[tuple[Part, Header]], report: SequenceReport, clock: Clock
+    ) -> None:
+        stages = [self._stage(part, header.skeleton) for part, header in plan]
+        with ExitStack() as stack:
+            # a tracker's memory is not in its record: it begins anew, which costs no pixels
+            writers = [
+                stack.enter_context(
+                    RecordWriter(
+                        self.work.record(sequence.id, part.name),
+                        header,
+                        chunk=CHUNK,
+                        resume=stage.needs_pixels and not self.overwrite,
+                    )
+                )
+                for (part, header), stage in zip(plan, stages)
+            ]
+            behind = stack.enter_context(WriteBehind(writers, clock))
+            upstream = self._upstream(sequence, plan[0][0].name)
+            pixels_from = min((w.resume_at for w, s in zip(writers, stages) if s.needs_pixels), default=None)
+            reader = stack.enter_context(Reader(sequence, self.frames, pixels_from, upstream, writers[0], clock))
+            stream: Iterator[Item] = iter(reader)
+            for number, ((_, header), stage, writer) in enumerate(zip(plan, stages, writers)):
+                last_pixels = not any(s.needs_pixels for s in stages[number + 1 :])
+                stream = self._recorded(stream, stage, header, writer, number, behind, clock, last_pixels)
+            for item in stream:
+                if self.progress is not None:
+                    self.progress(item)
+            behind.finish(reader.warnings)
+            report.warnings += reader.warnings
+
+    def _upstream(self, sequence: Sequence, first: str) -> Iterator[tuple[int, float, FramePeople, str]] | None:
+        """The frames of the record that the first stage to run reads; None where it reads pixels alone."""
+        number = STAGES.index(first)
+        if number == 0:
+            return None
+        frames = iter_frames(self.work.record(sequence.id, STAGES[number - 1]))
+        return ((f.index, f.time, f.people, f.note) for f in frames)
+
+    def _recorded(
+        self,
+        stream: Iterator[Item],
+        stage: Stage,
+        header: Header,
+        writer: RecordWriter,
+        number: int,
+        behind: WriteBehind,
+        clock: Clock,
+        last_pixels: bool,
+    ) -> Iterator[Item]:
+        """The stage's output: first what the part file already holds, then what is computed now."""
+        stream = iter(stream)
+        for kept in writer.kept():
+            item = next(stream, None)
+            if item is None:
+                return
+            yield replace(item, people=kept.people, note=kept.note)
+        for item in stage.run(stream, clock):
+            done = replace(item, people=as_recorded(item, header.joints), image=None if last_pixels else item.image)
+            behind.append(number, done)
+            yield done
+
+    def _summarise(self, sequence: Sequence, report: SequenceReport) -> None:
+        """Counts and warnings from the closing line of the last record."""
+        footer = read_footer(self.work.record(sequence.id, self.parts[-1].name))
+        report.frames, report.people = footer.counts["frames"], footer.counts["people"]
+        report.tracks = footer.counts.get("tracks")
+        report.warnings = list(footer.warnings)

@@ -1,0 +1,117 @@
+"""Frames for the first stage: decoded in a thread ahead of the networks, or taken from a record."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+
+from posedata.people import FramePeople
+from posedata.records import RecordWriter
+from posedata.sequences import Sequence
+from posedata.video import Frame, open_sequence
+from stages.stream import CHUNK, Clock, Item
+
+_AHEAD_BYTES = 128 << 20  # of decoded frames that may wait
+_END = object()
+
+
+class Reader:
+    """The items of one sequence in order, as a context manager that ends its thread.
+
+    Frames before `pixels_from` carry no image: every stage has them in its part file already. Without any stage that
+    needs pixels nothing is decoded, and the upstream record alone says which frames there are.
+    """
+
+    def __init__(
+        self,
+        sequence: Sequence,
+        frames: tuple[int, int] | None,  # first and last
+        pixels_from: int | None,  # None = no pixels are needed
+        upstream: Iterator[tuple[int, float, FramePeople, str]] | None,
+        first_writer: RecordWriter,
+        clock: Clock,
+    ) -> None:
+        self.warnings: list[str] = []
+        self._sequence, self._pixels_from, self._upstream = sequence, pixels_from, upstream
+        self._first, self._last = frames if frames is not None else (0, None)
+        self._first_writer, self._clock = first_writer, clock
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._queue: queue.Queue[object] = queue.Queue()
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            while self._thread.is_alive():  # the thread may be waiting for room
+                try:
+                    self._queue.get_nowait()
+                except queue.Empty:
+                    self._thread.join(0.05)
+
+    def __iter__(self) -> Iterator[Item]:
+        if self._pixels_from is None:
+            for index, seconds, people, note in self._upstream or ():
+                yield Item(index, seconds, None, people, note)
+            return
+        start = max(self._first, self._pixels_from)
+        # frames that every stage has already: their places come from the first stage's part file
+        for kept in self._first_writer.kept():
+            if kept.index >= start:
+                break
+            yield Item(kept.index, kept.time, None, self._given(kept.index, kept.people), kept.note)
+        for frame in self._decoded(start):
+            people = self._given(frame.index, FramePeople(status=frame.status))
+            yield Item(frame.index, frame.time, frame.image, people, frame.note)
+
+    def _given(self, index: int, otherwise: FramePeople) -> FramePeople:
+        """The upstream record's people of a frame, where there is an upstream."""
+        if self._upstream is None:
+            return otherwise
+        for found, _, people, _ in self._upstream:
+            if found == index:
+                return people
+        return otherwise
+
+    def _decoded(self, start: int) -> Iterator[Frame]:
+        with open_sequence(self._sequence, start, self._last) as source:
+            size = max(1, source.info.width * source.info.height * 3)
+            self._queue = queue.Queue(max(2, min(2 * CHUNK, _AHEAD_BYTES // size)))
+            self._thread = threading.Thread(target=self._read, args=(source,), name="decoder", daemon=True)
+            self._thread.start()
+            while (frame := self._queue.get()) is not _END:
+                yield frame
+            self._thread.join()
+            if self._failure is not None:
+                raise self._failure
+            self.warnings += source.warnings
+
+    def _read(self, source: Iterator[Frame]) -> None:
+        try:
+            began = time.perf_counter()
+            for frame in source:
+                self._clock.seconds["decode"] += time.perf_counter() - began
+                while not self._stop.is_set():
+                    try:
+                        self._queue.put(frame, timeout=0.1)
+                        break
+                    except queue.Full:
+                        continue
+                if self._stop.is_set():
+                    return
+                began = time.perf_counter()
+        except BaseException as failure:  # noqa: BLE001 - handed to the reading thread, which raises it
+            self._failure = failure
+        finally:
+            while not self._stop.is_set():
+                try:
+                    self._queue.put(_END, timeout=0.1)
+                    return
+                except queue.Full:
+                    continue

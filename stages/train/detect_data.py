@@ -1,0 +1,160 @@
+"""Training pictures for the person detector: boxes to find, ignore boxes, mosaics of four."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from configs.training import DetectorTraining, TrainingSet
+from posedata.errors import BadInput
+from stages.detect.letterbox import GREY
+from stages.train.augment import colour, degrade, erase
+from stages.train.pose_data import read_rgb
+from stages.train.samples import Draws, read_annotations, repeated
+
+MIN_SIDE = 5.0  # input pixels; a smaller box is ignored, not demanded
+MIN_KEPT = 0.3  # of a box's area inside the picture; a box cut off further is ignored
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One labelled image."""
+
+    path: Path
+    source: str
+    boxes: np.ndarray  # [N, 4] xyxy, pixels
+    ignore: np.ndarray  # [N] bool
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A picture of the training size with its boxes."""
+
+    image: np.ndarray  # [S, S, 3] uint8 RGB
+    boxes: np.ndarray  # [N, 4] xyxy
+    ignore: np.ndarray  # [N] bool
+
+
+def read_pictures(source: TrainingSet) -> list[Picture]:
+    """Every image of a COCO-form file; `iscrowd` marks ignore boxes."""
+    pictures = []
+    for image in read_annotations(source).images:
+        try:
+            xywh = np.array([a["bbox"] for a in image.annotations], np.float64).reshape(-1, 4)
+            ignore = np.array([bool(a.get("iscrowd", 0)) for a in image.annotations], bool)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"{source.annotations}: image {image.path.name}: wrong or missing bbox ({error})") from None
+        pictures.append(Picture(image.path, image.source, np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]), ignore))
+    return pictures
+
+
+class DetectionSamples(Dataset):
+    """Draw number -> (image [3, S, S] uint8 RGB, boxes [N, 4] xyxy, ignore [N])."""
+
+    def __init__(self, pictures: list[Picture], size: int, settings: DetectorTraining, repeat: dict[str, int]) -> None:
+        self.pictures, self.size, self.settings = pictures, size, settings
+        self.draws = Draws(repeated([p.source for p in pictures], repeat), settings.seed)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        rng = self.draws.generator(draw)
+        number = self.draws.sample(draw)
+        sample = self._mosaic(number, rng) if rng.random() < self.settings.mosaic else self._single(number, rng)
+        image, boxes = sample.image, sample.boxes
+        if rng.random() < 0.5:
+            image = np.ascontiguousarray(image[:, ::-1])
+            boxes = np.stack(
+                [self.size - 1 - boxes[:, 2], boxes[:, 1], self.size - 1 - boxes[:, 0], boxes[:, 3]], axis=1
+            )
+        if rng.random() < 0.25:
+            erase(image, rng)
+        if rng.random() < 0.3:
+            image = degrade(image, rng)
+        if rng.random() < 0.9:
+            image = colour(image, rng)
+        return (
+            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            torch.from_numpy(boxes.astype(np.float32)),
+            torch.from_numpy(sample.ignore),
+        )
+
+    def _single(self, number: int, rng: np.random.Generator) -> Labelled:
+        """The picture at a random scale and place: zoomed in to a third of its area, or out to a third of the side."""
+        picture = self.pictures[number]
+        image = read_rgb(picture.path)
+        zoom = np.exp(rng.uniform(np.log(0.45), np.log(1.7)))
+        stretch = np.exp(rng.uniform(-0.15, 0.15, 2))
+        scale = self.size / max(image.shape[:2]) * zoom * stretch
+        room = self.size - np.array(image.shape[1::-1]) * scale
+        offset = rng.uniform(np.minimum(room, 0), np.maximum(room, 0))
+        return self._placed(image, picture, scale, offset, (0, 0, self.size, self.size), None)
+
+    def _mosaic(self, number: int, rng: np.random.Generator) -> Labelled:
+        """Four pictures around a random point."""
+        centre = (self.size * rng.uniform(0.3, 0.7, 2)).astype(int)
+        canvas: np.ndarray | None = None
+        boxes, ignore = [], []
+        for quarter in range(4):
+            picture = self.pictures[number if quarter == 0 else int(rng.integers(len(self.pictures)))]
+            left, top = (0, centre[0])[quarter % 2], (0, centre[1])[quarter // 2]
+            right, bottom = (centre[0], self.size)[quarter % 2], (centre[1], self.size)[quarter // 2]
+            image = read_rgb(picture.path)
+            extent = np.array([right - left, bottom - top])
+            fit = (extent / image.shape[1::-1]).max()
+            scale = np.repeat(fit * np.exp(rng.uniform(np.log(0.6), np.log(1.6))), 2)
+            room = extent - np.array(image.shape[1::-1]) * scale
+            offset = (left, top) + rng.uniform(np.minimum(room, 0), np.maximum(room, 0))
+            part = self._placed(image, picture, scale, offset, (left, top, right, bottom), canvas)
+            canvas = part.image
+            boxes.append(part.boxes)
+            ignore.append(part.ignore)
+        return Labelled(canvas, np.concatenate(boxes), np.concatenate(ignore))
+
+    def _placed(
+        self,
+        image: np.ndarray,
+        picture: Picture,
+        scale: np.ndarray,  # [2] xy
+        offset: np.ndarray,  # [2] where the picture's top left goes
+        window: tuple[int, int, int, int],  # what of the canvas may be painted
+        canvas: np.ndarray | None,
+    ) -> Labelled:
+        left, top, right, bottom = (int(v) for v in window)
+        matrix = np.array(
+            [[scale[0], 0, offset[0] - left + (scale[0] - 1) / 2], [0, scale[1], offset[1] - top + (scale[1] - 1) / 2]]
+        )
+        if scale.max() < 0.6:  # far smaller: averaging first keeps thin limbs from flickering away
+            half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            factor = np.array(image.shape[1::-1]) / half.shape[1::-1]
+            image = half
+            matrix[:, :2] *= factor
+        painted = cv2.warpAffine(
+            image, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderValue=(GREY, GREY, GREY)
+        )
+        if canvas is None:
+            canvas = np.full((self.size, self.size, 3), GREY, np.uint8)
+        canvas[top:bottom, left:right] = painted
+        whole = picture.boxes * np.tile(scale, 2) + np.tile(offset, 2)
+        boxes = np.clip(whole, (left, top, left, top), (right - 1, bottom - 1, right - 1, bottom - 1))
+        sides = boxes[:, 2:] - boxes[:, :2]
+        kept = sides.prod(axis=1) / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-6)
+        there = (sides > 1).all(axis=1)
+        ignore = picture.ignore | (kept < MIN_KEPT) | (sides.max(axis=1) < MIN_SIDE)
+        return Labelled(canvas, boxes[there], ignore[there])
+
+
+def detection_samples(settings: DetectorTraining, size: int, extra: tuple[TrainingSet, ...] = ()) -> DetectionSamples:
+    """The training pictures of all sets (`extra`: rendered ones) at one input size."""
+    pictures: list[Picture] = []
+    repeat: dict[str, int] = {}
+    for source in (*settings.train, *extra):
+        pictures += read_pictures(source)
+        repeat |= source.repeat
+    return DetectionSamples(pictures, size, settings, repeat)

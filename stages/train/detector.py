@@ -1,0 +1,104 @@
+"""`ptrack train detector`: the bundled person detector from COCO-form boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from configs.training import DetectorTraining, Phase
+from posedata.errors import UsageError
+from stages.detect.compact import CompactDetector
+from stages.detect.letterbox import letterbox
+from stages.detect.postprocess import select_boxes
+from stages.tensors import normalise
+from stages.train.assign import Cells, all_cells, assign
+from stages.train.detect_data import detection_samples, read_pictures
+from stages.train.init import load_initial
+from stages.train.loop import Progress, train
+from stages.train.losses import pairwise_giou, quality_focal
+from stages.train.pose_data import read_rgb
+
+
+class DetectorTask:
+    """Pictures in, quality focal and GIoU loss out; validated by the box AP at IoU 0.5."""
+
+    def __init__(self, settings: DetectorTraining) -> None:
+        self.settings = settings
+        self.pictures = read_pictures(settings.val)
+
+    def samples(self, phase: Phase) -> Dataset:
+        if phase.size[0] != phase.size[1]:
+            raise UsageError(f"phases: the detector trains on squares, not {phase.size[0]}x{phase.size[1]}")
+        return detection_samples(self.settings, phase.size[0])
+
+    def collate(self, rows: list) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+        return torch.stack([r[0] for r in rows]), [r[1] for r in rows], [r[2] for r in rows]
+
+    def loss(self, model: nn.Module, batch: tuple, device: torch.device) -> torch.Tensor:
+        images, boxes, ignores = batch
+        logits, predicted = model(normalise(images.to(device, non_blocking=True)))
+        logits, predicted = logits.float(), predicted.float()
+        cells = all_cells(*images.shape[-2:], device)
+        parts = [
+            picture_loss(cells, logits[i], predicted[i], boxes[i].to(device), ignores[i].to(device))
+            for i in range(len(images))
+        ]
+        score, box, weight = (torch.stack(p).sum() for p in zip(*parts))
+        return score / weight.clamp(min=1) + self.settings.box_weight * box / weight.clamp(min=1)
+
+    @torch.inference_mode()
+    def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        from eval.keypoint_ap import evaluate_boxes
+
+        truth, found = [], []
+        for number, picture in enumerate(self.pictures):
+            canvas, fit = letterbox(read_rgb(picture.path), self.settings.phases[-1].size[0])
+            tensor = torch.from_numpy(canvas.transpose(2, 0, 1)[None].copy()).to(device)
+            logits, boxes = model(normalise(tensor))
+            scores, boxes = select_boxes(logits[0].sigmoid().cpu().numpy(), boxes[0].cpu().numpy(), 0.02, 0.6, 100)
+            truth.append((number, picture.boxes, picture.ignore))
+            found.append((number, fit.back(boxes), scores))
+        result = evaluate_boxes(truth, found)
+        return {"ap50": result.ap50, "ap": result.ap}
+
+
+def picture_loss(
+    cells: Cells,
+    logits: torch.Tensor,  # [A]
+    predicted: torch.Tensor,  # [A, 4] xyxy
+    boxes: torch.Tensor,  # [N, 4] xyxy, ignore boxes among them
+    ignore: torch.Tensor,  # [N] bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Summed score loss, summed box loss and the weight they are to be divided by, of one picture.
+
+    A cell inside an ignore box that answers for nobody takes no part.
+    """
+    people = boxes[~ignore]
+    owner = assign(cells, logits, predicted, people)
+    taken = owner >= 0
+    quality = torch.zeros_like(logits)
+    box = logits.new_zeros(())
+    if taken.any():
+        iou, giou = pairwise_giou(predicted[taken], people[owner[taken]])
+        quality[taken] = iou.detach().clamp(0, 1)
+        box = ((1 - giou) * quality[taken].clamp(min=0.1)).sum()
+    crowd = boxes[ignore]
+    hidden = torch.zeros_like(taken)
+    if len(crowd):
+        x, y = cells.centres[:, :1], cells.centres[:, 1:]
+        hidden = ((x >= crowd[:, 0]) & (x <= crowd[:, 2]) & (y >= crowd[:, 1]) & (y <= crowd[:, 3])).any(dim=1)
+    score = quality_focal(logits, quality)[taken | ~hidden].sum()
+    return score, box, quality.sum()
+
+
+def train_detector(settings: DetectorTraining, run_dir: Path, say: Callable[[str], None]) -> Progress:
+    """Trains `compact` and leaves its best weights in `run_dir/best.safetensors`."""
+    torch.manual_seed(settings.seed)
+    model = CompactDetector()
+    if settings.init is not None:
+        load_initial(model, settings.init, say)
+    return train(model, DetectorTask(settings), settings, run_dir, say)

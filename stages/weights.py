@@ -1,0 +1,46 @@
+"""Loading weights: strict, and never by running what a file says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from configs.models import ModelEntry, bundled_weights
+from posedata.errors import BadInput
+
+
+def load_bundled(model: nn.Module, entry: ModelEntry) -> None:
+    """The weights that came with the package, into `model`.
+
+    Raises:
+        BadInput: the file is missing, damaged or of another network.
+    """
+    path = bundled_weights(entry)
+    try:
+        weights = load_file(path)
+    except OSError:
+        raise BadInput(f"{path}: the weights of {entry.name} are missing; install ptrack again") from None
+    except SafetensorError as error:
+        raise BadInput(f"{path}: is damaged ({error}); install ptrack again") from None
+    load_strict(model, weights, path)
+
+
+def load_strict(model: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Every weight, by name and shape; counters of batch normalisation may be missing.
+
+    Raises:
+        BadInput: names or shapes differ; the first few are printed.
+    """
+    own = model.state_dict()
+    missing = [k for k in own if k not in weights and not k.endswith("num_batches_tracked")]
+    unexpected = [k for k in weights if k not in own]
+    shapes = [k for k in own if k in weights and weights[k].shape != own[k].shape]
+    for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)):
+        if keys:
+            more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+            raise BadInput(f"{path}: is not for this network: {what}: {', '.join(keys[:5])}{more}")
+    model.load_state_dict({k: v.to(own[k].dtype) for k, v in weights.items()}, strict=False)
