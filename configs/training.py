@@ -1,11 +1,16 @@
-"""The typed settings of `ptrack train`; a preset file under `train:` or a `--set` fills them."""
+"""The typed settings of `ptrack train`: a training preset, changed by `--set`."""
 
 from __future__ import annotations
 
+import difflib
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from configs.settings import SettingsError
 
 
 class _Strict(BaseModel):
@@ -67,3 +72,43 @@ class DetectorTraining(_Training):
     kind: Literal["detector"] = "detector"
     mosaic: float = Field(0.5, ge=0, le=1)  # share of the samples made of four pictures
     box_weight: float = Field(2.0, ge=0)
+
+
+def training_settings(
+    kind: str,  # pose | detector
+    preset: str,
+    data: Path,  # the folder that relative paths of the preset are looked up in
+    assignments: tuple[str, ...] = (),  # "minutes=30"
+) -> PoseTraining | DetectorTraining:
+    """The settings of one training.
+
+    Raises:
+        SettingsError: an unknown preset or key, or a wrong value.
+    """
+    folder = resources.files("configs") / "presets" / "training"
+    names = sorted(f.name.removesuffix(".yaml") for f in folder.iterdir())
+    if preset not in names:
+        raise SettingsError(f"training preset {preset!r} does not exist; there are {', '.join(names)}")
+    tree = yaml.safe_load((folder / f"{preset}.yaml").read_text())
+    model = {"pose": PoseTraining, "detector": DetectorTraining}[kind]
+    for text in assignments:
+        key, _, value = text.partition("=")
+        if key not in model.model_fields:
+            close = difflib.get_close_matches(key, model.model_fields, n=1)
+            hint = f", did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}"
+            raise SettingsError(f"--set {text}: unknown setting {key!r}{hint}")
+        try:
+            tree[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SettingsError(f"--set {text}: the value cannot be read") from None
+    try:
+        settings = model.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"training setting {where}: {first['msg']}, not {first['input']!r}") from None
+
+    def placed(source: TrainingSet) -> TrainingSet:
+        return source.model_copy(update={"annotations": data / source.annotations})
+
+    return settings.model_copy(update={"train": tuple(map(placed, settings.train)), "val": placed(settings.val)})
