@@ -72,4 +72,6 @@ def bundled_digest(entry: ModelEntry) -> str:
     try:
         return hashlib.sha256(bundled_weights(entry).read_bytes()).hexdigest()
     except OSError:
-        raise SettingsError(f"{bundled_weights(entry)}: the weights of {entry.name} are missing; install ptrack again") from None
+        raise SettingsError(
+            f"{bundled_weights(entry)}: the weights of {entry.name} are missing; install ptrack again"
+        ) from None

@@ -73,7 +73,10 @@ def main() -> None:
 
 
 def run() -> None:
-    """The installed entry point. Exit codes: 0 all done, 1 some sequences failed, 2 usage, 3 bad input, 130 interrupted."""
+    """The installed entry point.
+
+    Exit codes: 0 all done, 1 some sequences failed, 2 usage, 3 bad input, 130 interrupted.
+    """
     verbose = "-vv" in sys.argv
     try:
         code = main(standalone_mode=False)
@@ -91,5 +94,3 @@ def run() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)  # the reader of our output went away
-
-

@@ -23,7 +23,9 @@ _SHORT = {  # settings that have an option of their own; all others are reached 
 
 def work_option(command: Callable) -> Callable:
     return click.option(
-        "--work", type=click.Path(path_type=Path, file_okay=False), help="Where records go. [default: ptrack_work/NAME]"
+        "--work",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where records go. [default: ptrack_work/NAME]",
     )(command)
 
 
@@ -36,9 +38,13 @@ def settings_options(*sections: str) -> Callable[[Callable], Callable]:
             for name in reversed(_SHORT[section]):
                 command = _setting_option(section, name, kind, sections)(command)
         for option in (
-            click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting, track.max_age=60."),
             click.option(
-                "--config", type=click.Path(path_type=Path, dir_okay=False), help="YAML file with settings by section."
+                "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting, track.max_age=60."
+            ),
+            click.option(
+                "--config",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="YAML file with settings by section.",
             ),
             click.option("--preset", "presets", multiple=True, metavar="NAME", help="Named settings; several stack."),
         ):
@@ -81,9 +87,15 @@ def hardware_options(command: Callable) -> Callable:
     for option in (
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
         click.option("--half/--no-half", default=None, help="Half precision. [default: on CUDA only]"),
-        click.option("--batch-size", type=click.IntRange(1, 4096), default=16, show_default=True, help="Crops a batch."),
         click.option(
-            "--threads", type=click.IntRange(1, 1024), default=2, show_default=True, help="CPU threads of the networks."
+            "--batch-size", type=click.IntRange(1, 4096), default=16, show_default=True, help="Crops a batch."
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(1, 1024),
+            default=2,
+            show_default=True,
+            help="CPU threads of the networks.",
         ),
     ):
         command = option(command)
@@ -95,7 +107,9 @@ class FrameRange(click.ParamType):
 
     name = "A-B"
 
-    def convert(self, value: str | tuple, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: str | tuple, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
         match = re.fullmatch(r"(\d{1,9})-(\d{1,9})", value)
@@ -109,7 +123,9 @@ class Shard(click.ParamType):
 
     name = "I/N"
 
-    def convert(self, value: str | tuple, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: str | tuple, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value)

@@ -43,7 +43,9 @@ def stage_command(function: Callable) -> Callable:
     """Arguments and options of the four commands."""
     for option in (
         click.argument("video_dir", type=click.Path(path_type=Path)),
-        click.option("--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What VIDEO_DIR is."),
+        click.option(
+            "--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What VIDEO_DIR is."
+        ),
         click.option("--split", help="Of a PoseTrack root: train, val or test."),
         click.option("--frames", type=FrameRange(), help="Only these frames, from 0."),
         click.option("--shard", type=Shard(), help="Only the I-th of N parts of the sequences."),
@@ -80,7 +82,7 @@ def _job(options: dict) -> tuple[Job, Hardware]:
 @settings_options("detect", "pose", "track", "render")
 @click.option("--render/--no-render", default=True, help="Overlay video and contact sheet. [default: on]")
 @stage_command
-def run_command(presets, config, assignments, render, **options) -> int:  # noqa: ANN001, ANN003
+def run_command(presets, config, assignments, render, **options) -> int:
     """Detects, estimates, tracks and renders every sequence of VIDEO_DIR: a video, a folder of videos, a folder of
     frames, or a PoseTrack root. What is done already is not done again."""
     settings = settings_from(presets, config, assignments, options)
@@ -96,10 +98,12 @@ def run_command(presets, config, assignments, render, **options) -> int:  # noqa
 @click.command("detect")
 @settings_options("detect")
 @click.option(
-    "--detections", type=click.Path(path_type=Path, dir_okay=False), help="Boxes from a file: COCO results, PoseTrack, MOT."
+    "--detections",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Boxes from a file: COCO results, PoseTrack, MOT.",
 )
 @stage_command
-def detect_command(presets, config, assignments, detections, **options) -> int:  # noqa: ANN001, ANN003
+def detect_command(presets, config, assignments, detections, **options) -> int:
     """Finds people in every sequence of VIDEO_DIR and writes WORK/<sequence>/detect.json."""
     settings = settings_from(presets, config, assignments, options)
     job, hardware = _job(options)
@@ -115,7 +119,7 @@ def detect_command(presets, config, assignments, detections, **options) -> int: 
 @click.command("pose")
 @settings_options("pose")
 @stage_command
-def pose_command(presets, config, assignments, **options) -> int:  # noqa: ANN001, ANN003
+def pose_command(presets, config, assignments, **options) -> int:
     """Estimates the poses of the people that `ptrack detect` found and writes WORK/<sequence>/pose.json."""
     settings = settings_from(presets, config, assignments, options)
     job, hardware = _job(options)
@@ -125,7 +129,7 @@ def pose_command(presets, config, assignments, **options) -> int:  # noqa: ANN00
 @click.command("track")
 @settings_options("track")
 @stage_command
-def track_command(presets, config, assignments, **options) -> int:  # noqa: ANN001, ANN003
+def track_command(presets, config, assignments, **options) -> int:
     """Gives the poses of `ptrack pose` identities and writes WORK/<sequence>/track.json."""
     settings = settings_from(presets, config, assignments, options)
     job, hardware = _job(options)
@@ -143,9 +147,7 @@ def default_work(source: Path) -> Path:
     return Path("ptrack_work") / (source.resolve().stem if source.is_file() else source.resolve().name)
 
 
-def execute(
-    job: Job, make_parts: Callable[[Sequence], list[Part]]
-) -> tuple[int, WorkFolder, list[Sequence]]:
+def execute(job: Job, make_parts: Callable[[Sequence], list[Part]]) -> tuple[int, WorkFolder, list[Sequence]]:
     """Runs the pipeline over all sequences; exit code, work folder and the sequences that are complete."""
     found = find(job)
     sequences = list(found.sequences)
@@ -166,7 +168,7 @@ def execute(
     with tqdm(unit=" frames", disable=not (talk and sys.stderr.isatty()), leave=False) as bar:
         people = 0
 
-        def progress(item) -> None:  # noqa: ANN001
+        def progress(item) -> None:
             nonlocal people
             people += len(item.people)
             bar.set_postfix(people=people, refresh=False)

@@ -13,11 +13,18 @@ from posedata.errors import UsageError
 
 @click.command("train")
 @click.argument("what", type=click.Choice(["detector", "pose"]))
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder with train.json, val.json.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder with train.json, val.json.",
+)
 @click.option("--preset", help="Training preset. [default: compact-detector or compact-pose]")
 @click.option("--run", "run_dir", type=click.Path(path_type=Path, file_okay=False), help="[default: runs/PRESET]")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any training setting, minutes=60.")
-def train_command(what: str, data: Path, preset: str | None, run_dir: Path | None, assignments: tuple[str, ...]) -> None:
+def train_command(
+    what: str, data: Path, preset: str | None, run_dir: Path | None, assignments: tuple[str, ...]
+) -> None:
     """Trains the bundled detector or pose network from COCO-form annotations and rendered people.
 
     The run folder keeps settings.json, log.csv, last.pt (from which the same command goes on) and
@@ -34,4 +41,6 @@ def train_command(what: str, data: Path, preset: str | None, run_dir: Path | Non
     else:
         from stages.train.detector import train_detector as trainer
     progress = trainer(settings, run_dir, click.echo)
-    click.echo(f"{progress.draws} samples in {progress.seconds / 60:.1f} minutes; weights: {run_dir / 'best.safetensors'}")
+    click.echo(
+        f"{progress.draws} samples in {progress.seconds / 60:.1f} minutes; weights: {run_dir / 'best.safetensors'}"
+    )

@@ -18,7 +18,7 @@ class Runtime:
     half: bool
     batch_size: int
 
-    def autocast(self):  # noqa: ANN201 - two context managers of torch and contextlib
+    def autocast(self):
         """The context in which networks run."""
         if not self.half:
             return nullcontext()

@@ -11,15 +11,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
 
-from configs.settings import Settings
 from posedata.errors import PtrackError
-from posedata.people import FramePeople, FrameStatus
+from posedata.people import FramePeople
 from posedata.record_header import header_digest
-from posedata.records import Header, ModelRef, RecordWriter, VideoHeader, iter_frames, read_footer, read_header, validity
+from posedata.records import (
+    Header,
+    ModelRef,
+    RecordWriter,
+    VideoHeader,
+    iter_frames,
+    read_footer,
+    read_header,
+    validity,
+)
 from posedata.sequences import Sequence
-from posedata.skeletons import SKELETONS
 from posedata.video import input_identity, open_sequence
 from stages.reading import Reader
 from stages.stream import CHUNK, Clock, Item, Stage, as_recorded
@@ -138,7 +144,9 @@ class Pipeline:
         header = read_header(path)
         read_footer(path)
         if header.input_identity != identity:
-            raise PtrackError(f"{path}: was made from other frames than {sequence.path} holds now; run its stage again")
+            raise PtrackError(
+                f"{path}: was made from other frames than {sequence.path} holds now; run its stage again"
+            )
         return header_digest(header), header.skeleton
 
     def _stage(self, part: Part, skeleton: str | None) -> Stage:

@@ -97,21 +97,19 @@ class Reader:
             began = time.perf_counter()
             for frame in source:
                 self._clock.seconds["decode"] += time.perf_counter() - began
-                while not self._stop.is_set():
-                    try:
-                        self._queue.put(frame, timeout=0.1)
-                        break
-                    except queue.Full:
-                        continue
-                if self._stop.is_set():
+                if not self._put(frame):
                     return
                 began = time.perf_counter()
         except BaseException as failure:  # noqa: BLE001 - handed to the reading thread, which raises it
             self._failure = failure
-        finally:
-            while not self._stop.is_set():
-                try:
-                    self._queue.put(_END, timeout=0.1)
-                    return
-                except queue.Full:
-                    continue
+        self._put(_END)
+
+    def _put(self, value: object) -> bool:
+        """Waits for room; False where nobody reads any more."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put(value, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False

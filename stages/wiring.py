@@ -96,7 +96,7 @@ def _track(settings: Settings, hardware: Hardware) -> Part:
     return Part("track", make, settings.track.model_dump(mode="json"), None, None)
 
 
-def _runtime(hardware: Hardware):  # noqa: ANN202 - importing its type would import torch
+def _runtime(hardware: Hardware):
     from stages.device import runtime
 
     return runtime(hardware.device, hardware.half, hardware.batch_size, hardware.threads)

@@ -59,7 +59,9 @@ class WorkFolder:
         """
         name = self.root / "work.json"
         if not name.exists():
-            raise BadInput(f"{self.root}: is not a ptrack work folder (it holds no work.json); run `ptrack run` first")
+            raise BadInput(
+                f"{self.root}: is not a ptrack work folder (it holds no work.json); run `ptrack run` first"
+            )
         content = read_json(name)
         source = content.get("source") if isinstance(content, dict) else None
         if not isinstance(source, str) or not source:

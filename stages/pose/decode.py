@@ -13,7 +13,7 @@ def peaks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cells [N, K, 2] int64 xy of the highest value (the first of equals) and the values [N, K] float32."""
     count, joints, height, width = heatmaps.shape
-    flat = heatmaps.reshape(count, joints, -1)
+    flat = heatmaps.reshape(count, joints, height * width)
     best = flat.argmax(axis=2)
     value = np.take_along_axis(flat, best[..., None], axis=2)[..., 0]
     return np.stack([best % width, best // width], axis=2), value.astype(np.float32)

@@ -27,9 +27,7 @@ from stages.weights import load_bundled
 class PoseEstimator:
     """A top-down network with everything around it: crop, flip test, decoding, rescoring, OKS-NMS."""
 
-    def __init__(
-        self, network: nn.Module, entry: ModelEntry, settings: PoseSettings, runtime: Runtime
-    ) -> None:
+    def __init__(self, network: nn.Module, entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> None:
         if entry.skeleton is None or entry.input is None:
             raise ValueError(f"{entry.name} is not a top-down network: it declares no skeleton or input size")
         self.network = network.eval().to(runtime.device, memory_format=torch.channels_last)
@@ -93,7 +91,11 @@ class PoseEstimator:
         mean = (people.keypoint_scores * counts).sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
         scored = replace(people, person_scores=mean * people.box_scores)
         kept = oks_nms(
-            people.keypoints, scored.person_scores, area(people.boxes), self.skeleton.sigma_array, self.settings.oks_nms
+            people.keypoints,
+            scored.person_scores,
+            area(people.boxes),
+            self.skeleton.sigma_array,
+            self.settings.oks_nms,
         )
         return scored.take(kept)
 

@@ -1,4 +1,4 @@
-"""Changes of a training picture that do not move anything: colour, sharpness, hidden patches. RGB uint8 in and out."""
+"""Changes of a training picture that move nothing: colour, sharpness, hidden patches. RGB uint8 in and out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
     if choice == 0:
         share = rng.uniform(0.25, 0.7)
-        small = cv2.resize(image, (max(8, int(width * share)), max(8, int(height * share))), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            image, (max(8, int(width * share)), max(8, int(height * share))), interpolation=cv2.INTER_AREA
+        )
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     if choice == 1:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.6))
@@ -46,7 +48,7 @@ def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def erase(image: np.ndarray, rng: np.random.Generator, patch: np.ndarray | None = None) -> None:
-    """Hides one rectangle of 3..20 % of the picture, in place, with `patch` (another picture), one colour or noise."""
+    """Hides a rectangle of 3..20 % of the picture, in place, with `patch` (another picture), one colour or noise."""
     height, width = image.shape[:2]
     share, stretch = rng.uniform(0.03, 0.2), np.exp(rng.uniform(-0.9, 0.9))
     h = min(height, max(1, int(np.sqrt(share * stretch) * height)))

@@ -48,15 +48,21 @@ def read_pictures(source: TrainingSet) -> list[Picture]:
             xywh = np.array([a["bbox"] for a in image.annotations], np.float64).reshape(-1, 4)
             ignore = np.array([bool(a.get("iscrowd", 0)) for a in image.annotations], bool)
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"{source.annotations}: image {image.path.name}: wrong or missing bbox ({error})") from None
-        pictures.append(Picture(image.path, image.source, np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]), ignore))
+            raise BadInput(
+                f"{source.annotations}: image {image.path.name}: wrong or missing bbox ({error})"
+            ) from None
+        pictures.append(
+            Picture(image.path, image.source, np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]), ignore)
+        )
     return pictures
 
 
 class DetectionSamples(Dataset):
     """Draw number -> (image [3, S, S] uint8 RGB, boxes [N, 4] xyxy, ignore [N])."""
 
-    def __init__(self, pictures: list[Picture], size: int, settings: DetectorTraining, repeat: dict[str, int]) -> None:
+    def __init__(
+        self, pictures: list[Picture], size: int, settings: DetectorTraining, repeat: dict[str, int]
+    ) -> None:
         self.pictures, self.size, self.settings = pictures, size, settings
         self.draws = Draws(repeated([p.source for p in pictures], repeat), settings.seed)
 
@@ -86,7 +92,7 @@ class DetectionSamples(Dataset):
         )
 
     def _single(self, number: int, rng: np.random.Generator) -> Labelled:
-        """The picture at a random scale and place: zoomed in to a third of its area, or out to a third of the side."""
+        """The picture at a random scale and place."""
         picture = self.pictures[number]
         image = read_rgb(picture.path)
         zoom = np.exp(rng.uniform(np.log(0.45), np.log(1.7)))
@@ -128,7 +134,10 @@ class DetectionSamples(Dataset):
     ) -> Labelled:
         left, top, right, bottom = (int(v) for v in window)
         matrix = np.array(
-            [[scale[0], 0, offset[0] - left + (scale[0] - 1) / 2], [0, scale[1], offset[1] - top + (scale[1] - 1) / 2]]
+            [
+                [scale[0], 0, offset[0] - left + (scale[0] - 1) / 2],
+                [0, scale[1], offset[1] - top + (scale[1] - 1) / 2],
+            ]
         )
         if scale.max() < 0.6:  # far smaller: averaging first keeps thin limbs from flickering away
             half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

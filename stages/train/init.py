@@ -29,4 +29,7 @@ def load_initial(model: nn.Module, path: Path, say: Callable[[str], None]) -> No
     model.load_state_dict(fitting, strict=False)
     missing = sorted({k.rsplit(".", 1)[0] for k in own if k not in fitting})
     unused = sorted({k.rsplit(".", 1)[0] for k in weights if k not in fitting})
-    say(f"{path}: {len(fitting)} of {len(own)} weights loaded; not in the file: {missing or 'none'}; unused: {unused or 'none'}")
+    say(
+        f"{path}: {len(fitting)} of {len(own)} weights loaded; not in the file: {missing or 'none'}; "
+        f"unused: {unused or 'none'}"
+    )

@@ -89,7 +89,9 @@ def train(
         progress = _load_checkpoint(run_dir / "last.pt", model, average, optimizer)
         say(f"goes on from {run_dir / 'last.pt'}: {progress.draws} samples seen")
     total = sum(p.samples for p in settings.phases)
-    half = settings.half and (device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    half = settings.half and (
+        device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    )
     began = time.monotonic() - progress.seconds
     losses: list[float] = []
     next_check = (progress.draws // settings.validate_samples + 1) * settings.validate_samples
@@ -228,9 +230,7 @@ def _replace(path: Path, write: Callable[[Path], None]) -> None:
     os.replace(part, path)
 
 
-def _load_checkpoint(
-    path: Path, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
-) -> Progress:
+def _load_checkpoint(path: Path, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
@@ -238,4 +238,6 @@ def _load_checkpoint(
         optimizer.load_state_dict(state["optimizer"])
         return Progress(**state["progress"])
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise BadInput(f"{path}: does not fit this training ({str(error).splitlines()[0]}); use another --run") from None
+        raise BadInput(
+            f"{path}: does not fit this training ({str(error).splitlines()[0]}); use another --run"
+        ) from None

@@ -40,7 +40,9 @@ def read_people(source: TrainingSet, skeleton: Skeleton, settings: PoseTraining)
     content = read_annotations(source)
     columns = [content.joints.index(j) if j in content.joints else -1 for j in skeleton.joints]
     if max(columns) < 0:
-        raise BadInput(f"{source.annotations}: its category names no joint of {skeleton.name}: {list(content.joints)}")
+        raise BadInput(
+            f"{source.annotations}: its category names no joint of {skeleton.name}: {list(content.joints)}"
+        )
     people = []
     for image in content.images:
         for annotation in image.annotations:
@@ -131,7 +133,9 @@ class PoseSamples(Dataset):
         image = read_rgb(person.path)
         border = cv2.BORDER_REPLICATE if rng.random() < 0.3 else cv2.BORDER_CONSTANT
         grey = tuple(int(v) for v in rng.integers(0, 256, 3))
-        crop = cv2.warpAffine(image, matrix[0], (width, height), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=grey)
+        crop = cv2.warpAffine(
+            image, matrix[0], (width, height), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=grey
+        )
         joints, weights = transform_points(person.keypoints[None], matrix)[0], person.weights
         if rng.random() < 0.5:
             crop = np.ascontiguousarray(crop[:, ::-1])
@@ -147,7 +151,7 @@ class PoseSamples(Dataset):
         return crop, *self._inside(joints, weights)
 
     def _half(self, person: Person, rng: np.random.Generator) -> np.ndarray:
-        """[4] the box of the labelled joints of the upper or the lower body alone, where that leaves enough of them."""
+        """[4] the box of the labelled joints of the upper or lower body alone, where that leaves enough of them."""
         chosen = self.upper if rng.random() < 0.6 else ~self.upper
         points = person.keypoints[chosen & (person.weights > 0)]
         if len(points) < 4 or len(points) > 0.85 * (person.weights > 0).sum():

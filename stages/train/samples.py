@@ -40,7 +40,9 @@ def read_annotations(source: TrainingSet) -> AnnotationFile:
     try:
         content = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); check `train` and `val` of the settings") from None
+        raise BadInput(
+            f"{path}: cannot be read ({error.strerror}); check `train` and `val` of the settings"
+        ) from None
     except orjson.JSONDecodeError as error:
         raise BadInput(f"{path}: is not JSON ({error})") from None
     try:

@@ -1,7 +1,8 @@
 """`compact`: the bundled top-down pose network (RegNetY-400MF, top-down pyramid, stride-4 heatmaps).
 
 The heatmap of a joint is a probability over the crop's cells: the net's logits pass a softmax over space and are
-scaled so that a joint found without doubt, spread as the training target is (a Gaussian of `sigma` cells), peaks at 1.
+scaled so that a joint found without doubt, spread as the training target is (a Gaussian of `sigma` cells), peaks
+at 1.
 The peak is thus the joint's score. Spatial cross-entropy in place of squared errors: He et al., "Mask R-CNN",
 ICCV 2017, section 3.1. Decoding and flip test are those of every other heatmap network.
 """

@@ -1,0 +1,38 @@
+"""`ptrack render`: overlay videos and contact sheets from saved records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from posedata.errors import BadInput
+from posedata.sequences import Sequence, discover
+from posetrack_cli.options import settings_from, settings_options
+from stages.work import WorkFolder
+
+
+@click.command("render")
+@click.argument("work", type=click.Path(path_type=Path, file_okay=False))
+@settings_options("render")
+@click.option("-q", "quiet", is_flag=True, help="No progress.")
+def render_command(work: Path, presets, config, assignments, quiet: bool, **options) -> int:
+    """Draws the tracks saved in WORK over their videos: WORK/<sequence>/overlay.mp4 and contact_sheet.png."""
+    settings = settings_from(presets, config, assignments, options)
+    folder = WorkFolder(work)
+    return render_sequences(folder, tracked_sequences(folder), settings.render, True, quiet)
+
+
+def tracked_sequences(folder: WorkFolder) -> list[Sequence]:
+    """The sequences of the folder's source that have tracks.
+
+    Raises:
+        BadInput: the source is gone, or nothing is tracked yet.
+    """
+    source = folder.source()
+    if not source.exists():
+        raise BadInput(f"{folder.root}: its source {source} is gone; put it back to render it")
+    tracked = {name for name, _ in folder.finished("track")}
+    if not tracked:
+        raise BadInput(f"{folder.root}: holds no finished tracks; run `ptrack run {source}` first")
+    return [s for s in discover(source, folder.kind(), folder.split()).sequences if s.id in tracked]

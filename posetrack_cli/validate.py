@@ -1,0 +1,66 @@
+"""`ptrack validate`: a pose model's figures on annotated images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from configs.settings import SettingsError
+from posedata.errors import UsageError
+from posetrack_cli.options import hardware_options, settings_from
+
+
+@click.command("validate")
+@click.argument("model", default="compact")
+@click.option(
+    "--dataset", type=click.Choice(["coco"]), default="coco", show_default=True, help="Form of the annotations."
+)
+@click.option(
+    "--annotations", type=click.Path(path_type=Path, dir_okay=False), required=True, help="COCO keypoint JSON."
+)
+@click.option(
+    "--images", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the images."
+)
+@click.option("--gt-boxes", "gt_boxes", is_flag=True, help="Poses on the annotated boxes.")
+@click.option("--own-boxes", "own_boxes", is_flag=True, help="Poses on the boxes of the detector.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting, detect.long_side=640.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@hardware_options
+def validate_command(
+    model, dataset, annotations, images, gt_boxes, own_boxes, assignments, as_json, **options
+) -> None:
+    """OKS AP of MODEL's poses on the 17 COCO joints, by pycocotools; with --own-boxes also the detector's AP."""
+    from stages.detect.detector import make_detector
+    from stages.device import runtime
+    from stages.pose.estimator import make_estimator
+    from stages.validate.coco import validate_coco
+
+    if gt_boxes == own_boxes:
+        raise UsageError("choose one of --gt-boxes and --own-boxes")
+    settings = settings_from((), None, (f"pose.model={model}", *assignments), {})
+    if own_boxes:  # AP wants every box that might be right
+        settings = settings_from((), None, ("detect.min_box_score=0.01", f"pose.model={model}", *assignments), {})
+    run = runtime(options["device"], options["half"], options["batch_size"], options["threads"])
+    try:
+        estimator = make_estimator(settings.pose, run)
+        detector = make_detector(settings.detect, run) if own_boxes else None
+    except SettingsError as error:
+        raise UsageError(str(error)) from None
+    with tqdm(unit=" images", disable=as_json or not sys.stderr.isatty(), leave=False) as bar:
+        result = validate_coco(annotations, images, estimator, detector, bar.update)
+    rows = [("poses (OKS)", result.poses)] + ([("boxes (IoU)", result.boxes)] if result.boxes else [])
+    if as_json:
+        figures = {"AP": result.poses.ap, "AP50": result.poses.ap50, "AP75": result.poses.ap75, "AR": result.poses.ar}
+        if result.boxes:
+            figures |= {"box_AP": result.boxes.ap, "box_AP50": result.boxes.ap50}
+        click.echo(json.dumps({**figures, "images": result.images, "model": model}))
+        return
+    click.echo(f"{result.images} images, model {model}, {'ground-truth' if gt_boxes else 'detected'} boxes")
+    for name, figures in rows:
+        click.echo(
+            f"{name}: AP {figures.ap:.3f}  AP50 {figures.ap50:.3f}  AP75 {figures.ap75:.3f}  AR {figures.ar:.3f}"
+        )
