@@ -36,3 +36,28 @@ def tracked_sequences(folder: WorkFolder) -> list[Sequence]:
     if not tracked:
         raise BadInput(f"{folder.root}: holds no finished tracks; run `ptrack run {source}` first")
     return [s for s in discover(source, folder.kind(), folder.split()).sequences if s.id in tracked]
+
+
+def render_sequences(
+    folder: WorkFolder, sequences: list[Sequence], settings: RenderSettings, overwrite: bool, quiet: bool
+) -> int:
+    """Renders what is not rendered yet; 1 where a sequence failed."""
+    from stages.render.render import is_rendered, render_sequence
+
+    code = 0
+    for sequence in sequences:
+        record = folder.record(sequence.id, "track")
+        try:
+            if not overwrite and is_rendered(record, record.parent, settings):
+                continue
+            with tqdm(unit=" frames", desc=sequence.id, disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
+                report = render_sequence(sequence, record, record.parent, settings, lambda _, bar=bar: bar.update())
+            if not quiet:
+                for file in report.files:
+                    click.echo(f"wrote {file}")
+            for warning in report.warnings:
+                click.echo(f"warning: {sequence.id}: {warning}", err=True)
+        except PtrackError as error:
+            click.echo(f"ptrack: {sequence.id}: {error}", err=True)
+            code = 1
+    return code

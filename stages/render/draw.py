@@ -15,6 +15,7 @@ _SHIFT = 4  # binary digits after the point of the coordinates given to OpenCV
 _OUTLINE: Colour = (16, 16, 16)
 _UNTRACKED: Colour = (84, 204, 255)  # people of a record without identities: one colour for all
 _SIDE_SHADE = {"left": 0.4, "": 0.0, "right": -0.35}  # one looks at left and right limbs without reading names
+_FACE = {"nose", "left_eye", "right_eye", "left_ear", "right_ear"}
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT = 22.0  # pixels of a capital letter at font scale 1, about
 
@@ -36,12 +37,13 @@ class _Scale:
 
     line: int
     dot: int
+    face: int  # the dots of the face, which lie close together
     outline: int  # on each side
 
     @classmethod
     def of(cls, height: float, frame_side: int) -> _Scale:
-        line = int(np.clip(round(height / 85), 1, max(2, round(frame_side / 150))))
-        return cls(line=line, dot=line + 2 + line // 2, outline=0 if line < 2 else 1)
+        line = int(np.clip(round(1 + height / 120), 1, max(2, round(frame_side / 150))))
+        return cls(line=line, dot=line + 2 + line // 2, face=line + 1, outline=0 if line < 2 else max(1, line // 4))
 
 
 def draw_people(
@@ -140,7 +142,7 @@ def _label(people: FramePeople, row: int) -> str:
         parts.append(f"#{people.track_ids[row]}")
     if scores is not None:
         parts.append(f"{scores[row]:.2f}")
-    return " ".join(parts)
+    return "  ".join(parts)
 
 
 def _extent(
@@ -169,7 +171,7 @@ def _draw_box(
     height, width = image.shape[:2]
     limit = np.array([width, height, width, height])
     left, top, right, bottom = np.clip(np.round(box), -limit, 2 * limit).astype(int).tolist()
-    cv2.rectangle(image, (left, top), (right, bottom), colour, 1 if min(width, height) < 700 else 2)
+    cv2.rectangle(image, (left, top), (right, bottom), colour, 1 if min(width, height) < 400 else 2)
 
 
 def _draw_skeleton(
@@ -187,14 +189,19 @@ def _draw_skeleton(
         if visible[a] and visible[b]
     ]
     # OpenCV draws a line of no length as a round dot: all dots of one colour are one call
-    dots = [(fixed[[k, k]], _side(joint, joint)) for k, joint in enumerate(skeleton.joints) if visible[k]]
+    dots = [
+        (fixed[[k, k]], _side(joint, joint), joint in _FACE) for k, joint in enumerate(skeleton.joints) if visible[k]
+    ]
     if scale.outline:
         _lines(image, [line for line, _ in limbs], _OUTLINE, scale.line + 2 * scale.outline)
-        _lines(image, [dot for dot, _ in dots], _OUTLINE, scale.dot + 2 * scale.outline)
+        for face in (False, True):
+            chosen = [dot for dot, _, of_face in dots if of_face == face]
+            _lines(image, chosen, _OUTLINE, (scale.face if face else scale.dot) + 2 * scale.outline)
     for side, amount in _SIDE_SHADE.items():
         shaded = shade(colour, amount)
         _lines(image, [line for line, where in limbs if where == side], shaded, scale.line)
-        _lines(image, [dot for dot, where in dots if where == side], shaded, scale.dot)
+        _lines(image, [dot for dot, where, of_face in dots if where == side and not of_face], shaded, scale.dot)
+        _lines(image, [dot for dot, where, of_face in dots if where == side and of_face], shaded, scale.face)
 
 
 def _side(first: str, second: str) -> str:
@@ -233,7 +240,7 @@ def _draw_label(
         (x, y)
         for x, y in places
         if 0 <= y <= height - tall
-        and not any(x < r and x + wide > l and y < b and y + tall > t for l, t, r, b in placed)
+        and not any(x < p[2] and x + wide > p[0] and y < p[3] and y + tall > p[1] for p in placed)
     ]
     x, y = free[0] if free else (places[2][0], min(max(top, 0), max(height - tall, 0)))
     placed.append((x, y, x + wide, y + tall))

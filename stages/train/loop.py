@@ -10,6 +10,7 @@ import copy
 import csv
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -237,7 +238,7 @@ def _load_checkpoint(path: Path, model: nn.Module, average: nn.Module, optimizer
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         return Progress(**state["progress"])
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise BadInput(
             f"{path}: does not fit this training ({str(error).splitlines()[0]}); use another --run"
         ) from None
