@@ -61,7 +61,6 @@ class RecordWriter:
         self._pending: list[bytes] = []
         self._tally = _Tally()
         self._frames = 0  # committed and pending
-        self._kept = 0  # frames found in the part file
         self._short = False  # a chunk of fewer frames was committed: only finish may follow
         self._digest = hashlib.sha256()
         self._size = 0  # bytes committed
@@ -95,16 +94,6 @@ class RecordWriter:
         if self._frames == len(self._pending):  # nothing was committed
             self._part.unlink(missing_ok=True)
         self._close()
-
-    def kept(self) -> Iterator[FrameRecord]:
-        """The frames that an interrupted run left and that are kept; may be read while more are written."""
-        if not self._kept:
-            return
-        with open(self._part, "rb") as file:
-            file.readline()
-            for number in range(self._kept):
-                line = file.readline()
-                yield decode_frame(line if number == 0 else line[1:], self.header.joints)
 
     def append(
         self,

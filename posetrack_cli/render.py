@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
-from posedata.errors import BadInput
+from configs.settings import RenderSettings
+from posedata.errors import BadInput, PtrackError
 from posedata.sequences import Sequence, discover
 from posetrack_cli.options import settings_from, settings_options
 from stages.work import WorkFolder

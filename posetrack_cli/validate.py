@@ -52,15 +52,21 @@ def validate_command(
         raise UsageError(str(error)) from None
     with tqdm(unit=" images", disable=as_json or not sys.stderr.isatty(), leave=False) as bar:
         result = validate_coco(annotations, images, estimator, detector, bar.update)
-    rows = [("poses (OKS)", result.poses)] + ([("boxes (IoU)", result.boxes)] if result.boxes else [])
     if as_json:
         figures = {"AP": result.poses.ap, "AP50": result.poses.ap50, "AP75": result.poses.ap75, "AR": result.poses.ar}
         if result.boxes:
-            figures |= {"box_AP": result.boxes.ap, "box_AP50": result.boxes.ap50}
+            figures |= {"box_AP": result.boxes.ap, "box_AP50": result.boxes.ap50, "box_AR": result.boxes.ar100}
         click.echo(json.dumps({**figures, "images": result.images, "model": model}))
         return
     click.echo(f"{result.images} images, model {model}, {'ground-truth' if gt_boxes else 'detected'} boxes")
-    for name, figures in rows:
+    p = result.poses
+    click.echo(
+        f"poses (OKS): AP {p.ap:.3f}  AP50 {p.ap50:.3f}  AP75 {p.ap75:.3f}  "
+        f"medium {p.ap_medium:.3f}  large {p.ap_large:.3f}  AR {p.ar:.3f}"
+    )
+    if result.boxes:
+        b = result.boxes
         click.echo(
-            f"{name}: AP {figures.ap:.3f}  AP50 {figures.ap50:.3f}  AP75 {figures.ap75:.3f}  AR {figures.ar:.3f}"
+            f"boxes (IoU): AP {b.ap:.3f}  AP50 {b.ap50:.3f}  AP75 {b.ap75:.3f}  small {b.ap_small:.3f}  "
+            f"medium {b.ap_medium:.3f}  large {b.ap_large:.3f}  AR {b.ar100:.3f}"
         )

@@ -9,8 +9,8 @@ Colour = tuple[int, int, int]  # red, green, blue, 0..255
 UNASSIGNED: Colour = (176, 176, 176)
 _GOLDEN_ANGLE = 137.50776405  # degrees; successive multiples never come close to each other soon
 _FIRST_HUE = 29.0  # degrees; identity 0 is red, which everyone can name
-# Identities whose hues come near each other again (the golden angle's 8th, 13th, 21st multiples) differ in lightness.
-_LIGHTNESS = (0.70, 0.82, 0.60)
+# Where hues come near each other again (after 8, 13 and 21 identities), the lightness differs.
+_LIGHTNESS = (0.70, 0.84, 0.62, 0.77, 0.57)
 _CHROMA = 0.19
 
 

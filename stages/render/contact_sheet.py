@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posedata.people import FramePeople
 from posedata.skeletons import Skeleton
 from stages.render.draw import Style, draw_people, draw_text, text_extent
-from stages.render.picture import fit, greyed
+from stages.render.picture import fit
 
 _GAP = 8  # pixels between tiles
 _GROUND = 32
 _LETTERS = 11.0  # pixels
 _TITLE_LETTERS = 14.0
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One frame on the sheet."""
-
-    image: np.ndarray  # [h, w, 3] uint8 RGB, with the people drawn
 
 
 def sheet_places(
@@ -39,11 +30,10 @@ def make_tile(
     style: Style,
     label: str,
     size: tuple[int, int],  # width and height of the tile
-) -> Tile:
-    """Scales first and draws then, so that lines and letters are as thick as a small picture needs them."""
-    blank = np.zeros((size[1], size[0], 3), np.uint8)
+) -> np.ndarray:
+    """[h, w, 3] uint8 RGB: scaled first and drawn then, so that lines and letters suit a small picture."""
     if image is None:
-        picture = greyed(blank)
+        picture = np.zeros((size[1], size[0], 3), np.uint8)
     else:
         picture, people = fit(image, people, *size, enlarge=True)
         if picture is image:
@@ -51,7 +41,7 @@ def make_tile(
         draw_people(picture, people, skeleton, style)
     tall = text_extent(label, _LETTERS)[1]
     draw_text(picture, label, 0, size[1] - tall, _LETTERS, (255, 255, 255))
-    return Tile(picture)
+    return picture
 
 
 def tile_size(
@@ -65,12 +55,12 @@ def tile_size(
 
 
 def contact_sheet(
-    tiles: list[Tile],  # all of one size, at least one
+    tiles: list[np.ndarray],  # each [h, w, 3] uint8 RGB, all of one size, at least one
     columns: int,
     title: str,  # ASCII
 ) -> np.ndarray:
     """[H, W, 3] uint8 RGB: the tiles in reading order under a title."""
-    tall, wide = tiles[0].image.shape[:2]
+    tall, wide = tiles[0].shape[:2]
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     head = text_extent(title, _TITLE_LETTERS)[1] + _GAP
@@ -81,5 +71,5 @@ def contact_sheet(
     for number, tile in enumerate(tiles):
         row, column = divmod(number, columns)
         top, left = head + row * (tall + _GAP), _GAP + column * (wide + _GAP)
-        sheet[top : top + tall, left : left + wide] = tile.image
+        sheet[top : top + tall, left : left + wide] = tile
     return sheet

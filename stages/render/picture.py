@@ -52,10 +52,11 @@ def fit(
     return image, people
 
 
-def greyed(picture: np.ndarray) -> np.ndarray:
-    """A copy of an RGB picture without colour and half as bright: what is shown where a frame is missing."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) // 2
-    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+def dimmed(
+    grey: np.ndarray,  # [H, W] uint8
+) -> np.ndarray:
+    """[H, W, 3] uint8 RGB, half as bright: what is shown where a frame is missing."""
+    return cv2.cvtColor(grey // 2, cv2.COLOR_GRAY2RGB)
 
 
 def _even(side: float) -> int:

@@ -21,10 +21,10 @@ from posedata.records import FrameRecord, Header, iter_frames, read_footer, read
 from posedata.sequences import Sequence
 from posedata.skeletons import SKELETONS, Skeleton
 from posedata.video import Frame, open_sequence
-from stages.render.contact_sheet import Tile, contact_sheet, make_tile, sheet_places, tile_size
+from stages.render.contact_sheet import contact_sheet, make_tile, sheet_places, tile_size
 from stages.render.draw import Style, draw_people, draw_text, text_height
 from stages.render.overlay import OverlayWriter, read_comment
-from stages.render.picture import fit, greyed, picture_size
+from stages.render.picture import dimmed, fit, picture_size
 
 OVERLAY, SHEET = "overlay.mp4", "contact_sheet.png"
 SHEET_ROWS, SHEET_COLUMNS = 3, 4
@@ -79,7 +79,7 @@ def render_sequence(
     painter = _Painter(header, settings)
     places = sheet_places(frames, SHEET_ROWS * SHEET_COLUMNS)
     size = tile_size(header.video.width, header.video.height)
-    tiles: list[Tile] = []
+    tiles: list[np.ndarray] = []
     missing = 0
     overlay = OverlayWriter(
         out_dir / OVERLAY,
@@ -125,8 +125,7 @@ class _Painter:
             show_unassigned=settings.show_unassigned,
         )
         self.size = picture_size(header.video.width, header.video.height, settings.max_side)
-        self._held: np.ndarray | None = None  # the last picture in grey, once a frame was missing
-        self._last = np.zeros((self.size[1], self.size[0], 3), np.uint8)
+        self._last = np.zeros((self.size[1], self.size[0]), np.uint8)  # the last picture in grey, without people
 
     def paint(
         self,
@@ -136,18 +135,16 @@ class _Painter:
         """[H, W, 3] uint8 RGB."""
         words = [f"frame {record.index}", f"{record.time:.2f} s", _number(record.people)]
         if image is None:
-            if self._held is None:
-                self._held = greyed(self._last)
-            picture = self._held.copy()
+            picture, people = dimmed(self._last), record.people
             words.append(record.note or "could not be decoded")
         else:
             picture, people = fit(image, record.people, *self.size)
-            draw_people(picture, people, self.skeleton, self.style)
-            self._last, self._held = picture, None
-            if record.people.status is FrameStatus.SKIPPED:
+            self._last = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+            if people.status is FrameStatus.SKIPPED:
                 words.append("skipped")
             if record.note:
                 words.append(record.note)
+        draw_people(picture, people, self.skeleton, self.style)
         draw_text(picture, _ascii("   ".join(words)), 0, 0, 0.9 * text_height(picture), _WHITE)
         return picture
 

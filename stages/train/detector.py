@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from configs.training import DetectorTraining, Phase
+from posedata.boxes import xyxy_to_xywh
 from posedata.errors import UsageError
 from stages.detect.compact import CompactDetector
 from stages.detect.letterbox import letterbox
@@ -54,15 +55,19 @@ class DetectorTask:
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         from eval.keypoint_ap import evaluate_boxes
 
-        truth, found = [], []
+        images, truth, found = [], [], []
         for number, picture in enumerate(self.pictures):
             canvas, fit = letterbox(read_rgb(picture.path), self.settings.phases[-1].size[0])
             tensor = torch.from_numpy(canvas.transpose(2, 0, 1)[None].copy()).to(device)
             logits, boxes = model(normalise(tensor))
             scores, boxes = select_boxes(logits[0].sigmoid().cpu().numpy(), boxes[0].cpu().numpy(), 0.02, 0.6, 100)
-            truth.append((number, picture.boxes, picture.ignore))
-            found.append((number, fit.back(boxes), scores))
-        result = evaluate_boxes(truth, found)
+            images.append({"id": number})
+            entry = {"image_id": number, "category_id": 1}
+            for box, ignore in zip(xyxy_to_xywh(picture.boxes), picture.ignore):
+                truth.append({**entry, "bbox": box.tolist(), "iscrowd": int(ignore)})
+            for box, score in zip(xyxy_to_xywh(fit.back(boxes)), scores):
+                found.append({**entry, "bbox": box.tolist(), "score": float(score)})
+        result = evaluate_boxes({"images": images, "annotations": truth, "categories": [{"id": 1}]}, found)
         return {"ap50": result.ap50, "ap": result.ap}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eval.keypoint_ap import ApResult, evaluate_boxes, evaluate_keypoints
+from eval.keypoint_ap import BoxAp, KeypointAp, evaluate_boxes, evaluate_keypoints, keypoint_results
 from posedata.boxes import xywh_to_xyxy, xyxy_to_xywh
 from posedata.errors import BadInput
 from posedata.jsonio import read_json
@@ -24,8 +24,8 @@ class Validation:
     """What was measured; None where it was not asked for."""
 
     images: int
-    poses: ApResult
-    boxes: ApResult | None  # of the detector
+    poses: KeypointAp
+    boxes: BoxAp | None  # of the detector
 
 
 def validate_coco(
@@ -61,16 +61,7 @@ def validate_coco(
                 )
         posed = estimator.estimate([frame], [people])[0]
         keypoints, scores = to_coco.apply(posed.keypoints, posed.keypoint_scores)
-        for row in range(len(posed)):
-            triplets = np.concatenate([keypoints[row], scores[row, :, None]], axis=1)
-            poses_found.append(
-                {
-                    "image_id": image_id,
-                    "category_id": 1,
-                    "keypoints": triplets.reshape(-1).tolist(),
-                    "score": float(posed.person_scores[row]),
-                }
-            )
+        poses_found += keypoint_results([image_id] * len(posed), keypoints, scores, posed.person_scores)
         progress()
     return Validation(
         count,

@@ -22,7 +22,7 @@ from stages.train.samples import Draws, repeated
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A COCO-form folder of six pictures with one person each; the second person's joints are unlabelled but for three."""
+    """A COCO-form folder of six pictures with one person each; the second person has three labelled joints."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     for number in range(6):

@@ -1,0 +1,93 @@
+"""Finding and reading what is to be scored: folders or single files in any PoseTrack form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eval.findings import Findings
+from eval.json_file import read_json
+from eval.raw import RawSequence
+from eval.read17 import read_2017
+from eval.read18 import read_2018
+from eval.reading import Reading
+
+
+@dataclass(frozen=True)
+class FilePair:
+    """One sequence: its ground truth and its predictions."""
+
+    name: str  # the file name up to its first dot
+    truth: Path
+    found: Path
+
+
+def pair_files(predictions: Path, ground_truth: Path, findings: Findings) -> list[FilePair]:
+    """The sequences to score, by name; files are paired by their names, two single files without asking.
+
+    Ground-truth files without predictions are faults, further prediction files get a warning and are left out.
+    """
+    for path, what in ((ground_truth, "ground truth"), (predictions, "predictions")):
+        if not path.exists():
+            findings.fault("path-missing", f"the {what} do not exist" if what == "predictions" else
+                           f"the {what} does not exist", "check the path", file=str(path))
+    if findings.faults:
+        return []
+    if not ground_truth.is_dir():
+        found = predictions / ground_truth.name if predictions.is_dir() else predictions
+        truths = [(ground_truth, found)]
+    elif not predictions.is_dir():
+        truths = [(ground_truth / predictions.name, predictions)]
+    else:
+        truths = [(path, predictions / path.name) for path in _json_files(ground_truth)]
+        extra = {path.name for path in _json_files(predictions)} - {path.name for path, _ in truths}
+        if extra:
+            findings.warn(
+                "extra-file",
+                f"{sorted(extra)[0]} has no ground truth and is not scored",
+                "remove it, or check that the name is that of the ground-truth file",
+                str(predictions),
+                count=len(extra),
+            )
+        if not truths:
+            what = "holds no *.json file; nothing is scored, the official tool then prints zeros and nan"
+            findings.warn("no-truth", what, "check the path", str(ground_truth))
+    pairs = []
+    for truth, found in truths:
+        if not found.exists():
+            remedy = "write a prediction file of the same name for every ground-truth file"
+            findings.fault("file-missing", "the prediction file does not exist", remedy, file=str(found))
+        elif not truth.exists():
+            remedy = "a ground-truth file of the prediction file's name is needed"
+            findings.fault("file-missing", "the ground-truth file does not exist", remedy, file=str(truth))
+        pairs.append(FilePair(truth.name.split(".")[0], truth, found))
+    return pairs
+
+
+def _json_files(folder: Path) -> list[Path]:
+    """The files that the official tool's pattern finds (hidden ones are left out), by name."""
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+
+
+def read_sequence(
+    path: Path,
+    name: str,
+    truth: bool,
+    wanted: np.ndarray | None,  # [F] bool frames that will be scored; None = every frame
+    findings: Findings,
+) -> RawSequence | None:
+    """One file in the 2017 or the 2018/2021 form, or None after noting what is wrong with it."""
+    data = read_json(path, findings)
+    if data is None and not path.is_file():
+        return None
+    reading = Reading(str(path), name, truth, wanted, findings)
+    if isinstance(data, dict) and "annolist" in data:
+        return read_2017(data, reading)
+    if isinstance(data, dict) and "images" in data:
+        return read_2018(data, reading)
+    if not any(finding.file == str(path) for finding in findings.faults):
+        what = "is neither a PoseTrack17 file (no 'annolist') nor a PoseTrack18/21 file (no 'images')"
+        reading.fault("unknown-format", what, "write one of these formats, for example with ptrack export")
+    return None
