@@ -43,8 +43,13 @@ def write_sequence(folder: Path, number: int, frames: int, people: int, rng: np.
     start, speed = rng.uniform(0, 1200, (people, 2)), rng.normal(0, 2, (people, 2))
     images, truth, found = [], [], []
     for f in range(frames):
-        image = {"id": 10_000_000_000 + number * 10_000 + f, "file_name": f"images/val/{name}/{f:06d}.jpg",
-                 "is_labeled": labelled[f], "nframes": frames, "vid_id": f"{number:06d}"}
+        image = {
+            "id": 10_000_000_000 + number * 10_000 + f,
+            "file_name": f"images/val/{name}/{f:06d}.jpg",
+            "is_labeled": labelled[f],
+            "nframes": frames,
+            "vid_id": f"{number:06d}",
+        }
         if labelled[f]:
             image["ignore_regions_x"] = [[5, 200, 200, 5], [900, 1000, 950]]
             image["ignore_regions_y"] = [[5, 5, 80, 80], [10, 10, 90]]
@@ -55,8 +60,17 @@ def write_sequence(folder: Path, number: int, frames: int, people: int, rng: np.
                 seen = (rng.random(17) > 0.1) & ~np.isin(np.arange(17), (3, 4))
                 xyv = np.concatenate([np.round(pose, 2) * seen[:, None], seen[:, None]], axis=1)
                 head = [float(v) for v in np.round([pose[2, 0] - 20, pose[2, 1], height[p] * 0.1, height[p] * 0.14])]
-                truth.append({"image_id": image["id"], "id": image["id"] * 100 + p, "track_id": p, "category_id": 1,
-                              "bbox_head": head, "bbox": [0, 0, 10, 10], "keypoints": xyv.reshape(-1).tolist()})
+                truth.append(
+                    {
+                        "image_id": image["id"],
+                        "id": image["id"] * 100 + p,
+                        "track_id": p,
+                        "category_id": 1,
+                        "bbox_head": head,
+                        "bbox": [0, 0, 10, 10],
+                        "keypoints": xyv.reshape(-1).tolist(),
+                    }
+                )
             if rng.random() < 0.9:
                 noisy = pose + rng.normal(0, height[p] * rng.choice([0.01, 0.05]), (17, 2))
                 found.append(person(image["id"], p if rng.random() < 0.98 else p + people, noisy, rng))
@@ -71,8 +85,12 @@ def write_sequence(folder: Path, number: int, frames: int, people: int, rng: np.
 def person(image: int, track: int, pose: np.ndarray, rng: np.random.Generator) -> dict[str, object]:
     """One predicted person in the 2018 form."""
     xyv = np.concatenate([np.round(pose, 2), np.ones((17, 1))], axis=1)
-    return {"image_id": image, "track_id": track, "keypoints": xyv.reshape(-1).tolist(),
-            "scores": np.round(rng.random(17), 6).tolist()}
+    return {
+        "image_id": image,
+        "track_id": track,
+        "keypoints": xyv.reshape(-1).tolist(),
+        "scores": np.round(rng.random(17), 6).tolist(),
+    }
 
 
 def build(folder: Path, sequences: int, people: float, frames: int, seed: int = 0) -> tuple[int, int, int]:

@@ -79,6 +79,8 @@ class Candidates:
     step: np.ndarray  # [E] int64 frame within the sequence
     sequence: np.ndarray  # [E] int64
     joint: np.ndarray  # [E] int64
+    truth_row: np.ndarray  # [E] int64 row of the scene's truth
+    found_row: np.ndarray  # [E] int64 row of its predictions
     truth_joint: np.ndarray  # [E] int64
     found_joint: np.ndarray  # [E] int64
     truth_rank: np.ndarray  # [E] int64 place among the frame's annotated people that have the joint
@@ -122,6 +124,8 @@ def candidates(
                 scene.truth.frame[truth],
                 np.full(len(row), number),
                 joint,
+                truth,
+                found,
                 (truth_base + truth_id[truth]) * N_JOINTS + joint,
                 (found_base + found_id[found]) * N_JOINTS + joint,
                 truth_rank[truth, joint],
@@ -135,7 +139,7 @@ def candidates(
         found_base += n_found
     if not parts:
         empty = np.zeros(0, np.int64)
-        return Candidates(*([empty] * 9), np.zeros(0))
+        return Candidates(*([empty] * 11), np.zeros(0))
     columns = [np.concatenate(column) for column in zip(*parts)]
     order = np.argsort(columns[0], kind="stable")
     return Candidates(*(column[order] for column in columns))

@@ -158,7 +158,9 @@ def _truth(
         parts[part] = value
     for position, image in enumerate(parts["images"]):
         if not isinstance(image.get("id"), (int, str)):
-            findings.fault("image-id", "an image has no id", "number the images", name, field=f"images[{position}].id")
+            findings.fault(
+                "image-id", "an image has no id", "number the images", name, field=f"images[{position}].id"
+            )
     fields = {"image_id": _is_key, "category_id": _is_key, "area": _is_number, "bbox": _is_box}
     if kind == "keypoints":
         length = 0 if sigmas is None else 3 * len(sigmas)
@@ -196,7 +198,9 @@ def _results(
             _check(entry, fields, name, f"[{position}]", findings)
         else:
             findings.fault("result", f"{short(entry)} is not an object", "give result objects", name, f"[{position}]")
-    kept = (*fields, "bbox") if all(isinstance(e, Mapping) and _is_box(e.get("bbox")) for e in data) else tuple(fields)
+    kept = (
+        (*fields, "bbox") if all(isinstance(e, Mapping) and _is_box(e.get("bbox")) for e in data) else tuple(fields)
+    )
     return [{key: entry[key] for key in kept} for entry in data] if not findings.faults else []
 
 

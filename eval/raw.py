@@ -33,6 +33,7 @@ class RawSequence:
     file: str
     frame_names: tuple[str, ...]  # F image names
     labelled: np.ndarray  # [F] bool: the frame lists at least one person
+    flagged: np.ndarray  # [F] bool: the file's own is_labeled, which the official tool never reads
     person_frame: np.ndarray  # [N] int64
     track: np.ndarray  # [N] float64; nan where the person has no id
     head: np.ndarray  # [N, 4] float64 xyxy head box; meaningful where has_head

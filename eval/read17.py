@@ -34,8 +34,13 @@ def read_2017(data: dict[str, Json], reading: Reading) -> RawSequence | None:
         if not isinstance(rects, list) or not all(isinstance(rect, dict) for rect in rects):
             remedy = "write a list of people, empty if nobody is there"
             found = "is missing" if not isinstance(entry, dict) or "annorect" not in entry else f"is {short(rects)}"
-            reading.fault("annorect", f"annorect {found}, not a list of objects", remedy, names[position],
-                          f"annolist[{position}].annorect")
+            reading.fault(
+                "annorect",
+                f"annorect {found}, not a list of objects",
+                remedy,
+                names[position],
+                f"annolist[{position}].annorect",
+            )
             sound = False
             continue
         people.extend(rects)
@@ -65,6 +70,7 @@ def read_2017(data: dict[str, Json], reading: Reading) -> RawSequence | None:
         file=reading.file,
         frame_names=names,
         labelled=labelled,
+        flagged=np.array([_single(entry, "is_labeled") == 1 for entry in frames], bool),
         person_frame=frame[keep],
         track=track[keep],
         head=head,
@@ -182,7 +188,7 @@ def _points_slow(
             points = _point_list(rect)
         except (TypeError, KeyError, IndexError):
             what = f"annopoints is {short(rect['annopoints'])}, not a list of one object with a list 'point'"
-            reading.fault("annopoints", what, "write [{\"point\": [...]}]", where, "annopoints")
+            reading.fault("annopoints", what, 'write [{"point": [...]}]', where, "annopoints")
             sound = False
             continue
         if points is None:
@@ -231,16 +237,22 @@ def _take(point: Json, person: int, table: _Growing, frame: str, reading: Readin
     if None in xy:
         bad = ("x", "y")[xy.index(None)]
         found = f"is {short(point[bad])}" if bad in point else "is missing"
-        reading.fault("point-xy", f"a point's {bad} {found}, not a list of one number", "write one number in a list",
-                      frame, bad)
+        reading.fault(
+            "point-xy", f"a point's {bad} {found}, not a list of one number", "write one number in a list", frame, bad
+        )
         return False
     score = MISSING_SCORE
     if "score" in point:
         value = point["score"]
         single = score_number(value[0]) if isinstance(value, list) and value else None
         if single is None:
-            reading.fault("point-score", f"a point's score is {short(value)}, not a list of one number",
-                          "write one number in a list, or no score", frame, "score")
+            reading.fault(
+                "point-score",
+                f"a point's score is {short(value)}, not a list of one number",
+                "write one number in a list, or no score",
+                frame,
+                "score",
+            )
             return False
         score = single
     table.person.append(person)
@@ -278,9 +290,7 @@ def _person_score(rect: dict[str, Json]) -> float:
     return float("nan") if value is None else value
 
 
-def _regions(
-    frames: list[dict[str, Json]], names: tuple[str, ...], wanted: np.ndarray, reading: Reading
-) -> Regions:
+def _regions(frames: list[dict[str, Json]], names: tuple[str, ...], wanted: np.ndarray, reading: Reading) -> Regions:
     """The ignore regions of the labelled frames."""
     polygons: list[tuple[int, np.ndarray]] = []
     for position in np.flatnonzero(wanted):
@@ -294,6 +304,7 @@ def _regions(
                 polygons.append((int(position), corners.reshape(-1, 2).astype(np.float64)))
         except (TypeError, KeyError, IndexError, ValueError):
             what = "ignore_regions is not a list of objects with a list 'point' of x and y"
-            reading.fault("regions", what, "write {\"point\": [{\"x\": [..], \"y\": [..]}]}", names[position],
-                          "ignore_regions")
+            reading.fault(
+                "regions", what, 'write {"point": [{"x": [..], "y": [..]}]}', names[position], "ignore_regions"
+            )
     return regions_of(polygons)

@@ -105,6 +105,7 @@ def _sequence(
         file=reading.file,
         frame_names=images.names,
         labelled=labelled,
+        flagged=np.array([info.get("is_labeled") in (True, 1) for info in images.infos], bool),
         person_frame=frame[keep],
         track=rows.track[keep],
         head=rows.head[keep],
@@ -137,14 +138,19 @@ def _category(data: dict[str, Json], reading: Reading) -> _Category | None:
     if not isinstance(names, list) or len(names) not in (15, 17):
         found = f"{len(names)}" if isinstance(names, list) else "no list"
         remedy = "list the 15 PoseTrack joints, or 17 with both ears"
-        reading.fault("keypoint-names", f"needs 15 or 17 keypoint names, there are {found}", remedy,
-                      field="categories[0].keypoints")
+        reading.fault(
+            "keypoint-names",
+            f"needs 15 or 17 keypoint names, there are {found}",
+            remedy,
+            field="categories[0].keypoints",
+        )
         return None
     missing = [name for name in JOINTS_2018 if name not in names]
     if missing:
         remedy = "name all fifteen (the neck is head_bottom)"
-        reading.fault("landmark-missing", f"keypoint names lack {', '.join(missing)}", remedy,
-                      field="categories[0].keypoints")
+        reading.fault(
+            "landmark-missing", f"keypoint names lack {', '.join(missing)}", remedy, field="categories[0].keypoints"
+        )
         return None
     used = [(column, JOINTS_2018.index(name)) for column, name in enumerate(names) if name in JOINTS_2018]
     column, joint = np.array(used, np.int64).T
@@ -154,8 +160,9 @@ def _category(data: dict[str, Json], reading: Reading) -> _Category | None:
 def _images(data: dict[str, Json], reading: Reading) -> _Images | None:
     images = data["images"]
     if not isinstance(images, list) or not images:
-        reading.fault("no-images", "'images' is not a list with at least one image", "list every frame",
-                      field="images")
+        reading.fault(
+            "no-images", "'images' is not a list with at least one image", "list every frame", field="images"
+        )
         return None
     first_info: dict[Json, dict[str, Json]] = {}
     names: list[str] = []
@@ -220,9 +227,7 @@ def _frame_number_ok(base: str) -> bool:
         return False
 
 
-def _split(
-    annotations: list[Json], images: _Images, reading: Reading
-) -> tuple[list[int], np.ndarray] | None:
+def _split(annotations: list[Json], images: _Images, reading: Reading) -> tuple[list[int], np.ndarray] | None:
     """Numbers of the annotations on scored images in frame order, and their frames [N]."""
     pairs: list[tuple[int, int]] = []
     unknown: list[Json] = []
@@ -254,7 +259,9 @@ def _rows_fast(annotations: list[dict[str, Json]], category: _Category, reading:
     count, k = len(annotations), category.count
     if not count:
         nothing = np.zeros(0)
-        return _Rows(nothing, np.zeros((0, 4)), nothing > 0, np.zeros((0, k, 3)), np.zeros((0, k)), nothing > 0, nothing)
+        return _Rows(
+            nothing, np.zeros((0, 4)), nothing > 0, np.zeros((0, k, 3)), np.zeros((0, k)), nothing > 0, nothing
+        )
     try:
         keypoints = _regular([a["keypoints"] for a in annotations], (count, 3 * k))
         track = _regular([a["track_id"] for a in annotations], (count,))
@@ -291,7 +298,11 @@ def _person_score(annotation: dict[str, Json]) -> float:
 
 
 def _rows_slow(
-    annotations: list[Json], numbers: list[int], frame: np.ndarray, category: _Category, images: _Images,
+    annotations: list[Json],
+    numbers: list[int],
+    frame: np.ndarray,
+    category: _Category,
+    images: _Images,
     reading: Reading,
 ) -> _Rows | None:
     """One annotation after the other: takes every form that the official tool takes, and names what it does not."""
@@ -364,8 +375,12 @@ def _keypoints(annotation: dict[str, Json], k: int, place: _Place) -> np.ndarray
         flat = list(chain.from_iterable(values))
     if not isinstance(flat, list) or len(flat) != 3 * k:
         found = f"has {len(flat)} values" if isinstance(flat, list) else "is not a list"
-        place.fault("keypoints-length", "keypoints", f"keypoints {found}, not {3 * k} (x, y, v of {k} names)",
-                    "write a triple for every keypoint name, zeros where there is none")
+        place.fault(
+            "keypoints-length",
+            "keypoints",
+            f"keypoints {found}, not {3 * k} (x, y, v of {k} names)",
+            "write a triple for every keypoint name, zeros where there is none",
+        )
         return None
     numbers = [number(value) for value in flat]
     if None in numbers:
@@ -381,8 +396,12 @@ def _head(annotation: dict[str, Json], place: _Place) -> tuple[list[float], bool
     values = annotation["bbox_head"]
     numbers = [number(value) for value in values[:4]] if isinstance(values, list) else []
     if len(numbers) < 4 or None in numbers:
-        place.fault("head-box", "bbox_head", f"bbox_head is {short(values)}, not [x, y, width, height]",
-                    "write four numbers, or leave the field out of predictions")
+        place.fault(
+            "head-box",
+            "bbox_head",
+            f"bbox_head is {short(values)}, not [x, y, width, height]",
+            "write four numbers, or leave the field out of predictions",
+        )
         return None
     x, y, width, height = numbers
     return [x, y, x + width, y + height], True
@@ -404,8 +423,12 @@ def _scores(annotation: dict[str, Json], category: _Category, place: _Place) -> 
     needed = int(category.column.max()) + 1
     if not isinstance(values, list) or len(values) < needed:
         found = f"{len(values)} values" if isinstance(values, list) else short(values)
-        place.fault("scores-length", "scores", f"scores are {found}, not {k} (one a keypoint name)",
-                    "write a score for every keypoint name, 0 for the unused")
+        place.fault(
+            "scores-length",
+            "scores",
+            f"scores are {found}, not {k} (one a keypoint name)",
+            "write a score for every keypoint name, 0 for the unused",
+        )
         return None
     numbers = [score_number(value) for value in values[:k]]
     if None in numbers:

@@ -31,9 +31,7 @@ class Reading:
         """A fault of this file."""
         self.findings.fault(kind, what, remedy, self.file, frame, field)
 
-    def warn(
-        self, kind: str, what: str, remedy: str = "", frame: str = "", field: str = "", count: int = 1
-    ) -> None:
+    def warn(self, kind: str, what: str, remedy: str = "", frame: str = "", field: str = "", count: int = 1) -> None:
         """A warning about this file."""
         self.findings.warn(kind, what, remedy, self.file, frame, field, count)
 

@@ -40,7 +40,7 @@ class People:
 
 @dataclass(frozen=True)
 class Scene:
-    """The frames of one sequence whose ground truth lists somebody, after the removal of ignored joints."""
+    """The labelled frames of one sequence, after the removal of ignored joints."""
 
     name: str
     frame_names: tuple[str, ...]  # F kept frames
@@ -48,14 +48,19 @@ class Scene:
     found: People  # the predictions
 
 
-def clean(truth: RawSequence, found: RawSequence, findings: Findings) -> Scene:
+def clean(
+    truth: RawSequence,
+    found: RawSequence,
+    labelled: np.ndarray,  # [F] bool: the frames that count
+    findings: Findings,
+) -> Scene:
     """The official cleaning, in its order: unlabelled frames, people without points, joints in ignore regions.
 
     Faults: an ignore region without area where it is used, a person without id or a ground-truth person without
     head box in a frame where both sides have people.
     """
-    kept = np.flatnonzero(truth.labelled)
-    number = np.full(len(truth.labelled), -1, np.int64)
+    kept = np.flatnonzero(labelled)
+    number = np.full(len(labelled), -1, np.int64)
     number[kept] = np.arange(len(kept))
     names = tuple(truth.frame_names[i] for i in kept)
     check_regions(truth, findings)
@@ -105,8 +110,10 @@ def clean(truth: RawSequence, found: RawSequence, findings: Findings) -> Scene:
 def _drop_ignored(side: RawSequence, truth: RawSequence, number: np.ndarray) -> tuple[People, np.ndarray]:
     """The people that stay, dense, and their rows in `side`."""
     in_range = side.person_frame < len(number)
-    frame = np.where(in_range, number[np.minimum(side.person_frame, len(number) - 1)], -1) if len(number) else (
-        np.full(len(side.person_frame), -1)
+    frame = (
+        np.where(in_range, number[np.minimum(side.person_frame, len(number) - 1)], -1)
+        if len(number)
+        else (np.full(len(side.person_frame), -1))
     )
     stays = side.has_points & (frame >= 0)
     point_stays = stays[side.point_person]

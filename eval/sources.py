@@ -31,8 +31,12 @@ def pair_files(predictions: Path, ground_truth: Path, findings: Findings) -> lis
     """
     for path, what in ((ground_truth, "ground truth"), (predictions, "predictions")):
         if not path.exists():
-            findings.fault("path-missing", f"the {what} do not exist" if what == "predictions" else
-                           f"the {what} does not exist", "check the path", file=str(path))
+            findings.fault(
+                "path-missing",
+                f"the {what} do not exist" if what == "predictions" else f"the {what} does not exist",
+                "check the path",
+                file=str(path),
+            )
     if findings.faults:
         return []
     if not ground_truth.is_dir():

@@ -29,6 +29,7 @@ from posedata.record_lines import CLOSING, Footer, FrameRecord, decode_footer, d
 from posedata.record_writer import MAX_LINE, RecordWriter, part_path
 
 __all__ = [
+    "NO_RECORD",
     "SCHEMA",
     "Footer",
     "FrameRecord",
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 _TAIL = 1 << 16  # bytes read at first in search of the closing line
+NO_RECORD = "there is no record yet"  # the reason that is no news
 _REDO = "delete it and run its stage again"
 
 
@@ -132,7 +134,7 @@ def validity(path: Path, expected: Header) -> str | None:
     Reads the first and the last line only. The version of ptrack does not count: only what changes the content.
     """
     if not os.path.exists(path):
-        return "there is no record yet"
+        return NO_RECORD
     try:
         found = read_header(path)
         read_footer(path)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from configs.settings import RenderSettings
 from posedata.errors import BadInput, PtrackError
-from posedata.sequences import Sequence, discover
+from posedata.sequences import Sequence
 from posetrack_cli.options import settings_from, settings_options
 from stages.work import WorkFolder
 
@@ -32,13 +32,11 @@ def tracked_sequences(folder: WorkFolder) -> list[Sequence]:
     Raises:
         BadInput: the source is gone, or nothing is tracked yet.
     """
-    source = folder.source()
-    if not source.exists():
-        raise BadInput(f"{folder.root}: its source {source} is gone; put it back to render it")
     tracked = {name for name, _ in folder.finished("track")}
-    if not tracked:
-        raise BadInput(f"{folder.root}: holds no finished tracks; run `ptrack run {source}` first")
-    return [s for s in discover(source, folder.kind(), folder.split()).sequences if s.id in tracked]
+    sequences = [s for s in folder.sequences() if s.id in tracked]
+    if not sequences:
+        raise BadInput(f"{folder.root}: holds no finished tracks; run `ptrack run` first")
+    return sequences
 
 
 def render_sequences(

@@ -13,6 +13,7 @@ import click
 from tqdm import tqdm
 
 from posedata.errors import PtrackError, UsageError
+from posedata.records import NO_RECORD
 from posedata.sequences import Discovery, Sequence, discover
 from posetrack_cli.options import FrameRange, Shard, hardware_options, settings_from, settings_options, work_option
 from posetrack_cli.table import print_table
@@ -155,7 +156,7 @@ def execute(job: Job, make_parts: Callable[[Sequence], list[Part]]) -> tuple[int
         sequences = sequences[job.shard[0] - 1 :: job.shard[1]]
     work = WorkFolder(job.work or default_work(job.source))
     if not job.dry_run:
-        work.claim(job.source, found.kind)
+        work.claim(job.source, found.kind, job.split)
     talk = not (job.quiet or job.as_json)
     if talk:
         click.echo(found.description)
@@ -198,10 +199,14 @@ def _print(job: Job, reports: list[SequenceReport], talk: bool) -> None:
     elif talk:
         for report in reports:
             for stage, reason in report.made.items():
-                verb = "would run" if job.dry_run else "ran"
-                click.echo(f"{report.sequence}: {stage} {verb}: {reason}")
-            if report.kept and not report.made:
-                click.echo(f"{report.sequence}: nothing to do, {', '.join(report.kept)} are complete and valid")
+                if job.dry_run:
+                    click.echo(f"{report.sequence}: {stage} would run: {reason}")
+                elif reason != NO_RECORD:
+                    click.echo(f"{report.sequence}: {stage} was redone: {reason}")
+            if report.resumed_at:
+                click.echo(f"{report.sequence}: taken up at frame {report.resumed_at}, where it was interrupted")
+            if not report.made and not report.error:
+                click.echo(f"{report.sequence}: nothing to do: {', '.join(report.kept)} complete and valid")
         if not job.dry_run:
             print_table(reports)
     for report in reports:

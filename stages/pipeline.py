@@ -54,6 +54,7 @@ class SequenceReport:
     tracks: int | None = None
     made: dict[str, str] = field(default_factory=dict)  # stage -> why it was run
     kept: list[str] = field(default_factory=list)  # stages whose record was valid
+    resumed_at: int = 0  # frame at which an interrupted run was taken up
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
@@ -175,6 +176,7 @@ class Pipeline:
             behind = stack.enter_context(WriteBehind(writers, clock))
             upstream = self._upstream(sequence, plan[0][0].name)
             pixels_from = min((w.resume_at for w, s in zip(writers, stages) if s.needs_pixels), default=None)
+            report.resumed_at = pixels_from or 0
             reader = stack.enter_context(Reader(sequence, self.frames, pixels_from, upstream, writers[0], clock))
             stream: Iterator[Item] = iter(reader)
             for number, ((_, header), stage, writer) in enumerate(zip(plan, stages, writers)):

@@ -12,9 +12,11 @@ from posedata.atomic import write_atomically
 from posedata.errors import BadInput, UsageError
 from posedata.jsonio import read_json
 from posedata.records import read_header
+from posedata.sequences import Sequence, discover
 
 STAGES = ("detect", "pose", "track")
 _KEPT_RUNS = 50
+_NAME = "work.json"
 
 
 class WorkFolder:
@@ -27,19 +29,22 @@ class WorkFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def claim(self, source: Path, kind: str) -> None:
+    def claim(self, source: Path, kind: str, split: str | None = None) -> None:
         """Makes the folder and writes whose it is; an existing one must belong to the same source."""
-        content = {"schema": "ptrack/1", "source": str(source.resolve()), "kind": kind}
-        name = self.root / "work.json"
-        if name.exists():
-            before = read_json(name)
-            known = before.get("source") if isinstance(before, dict) else None
-            if known != content["source"]:
-                raise UsageError(f"{self.root}: holds the work of {known}, not of {source}; use another --work")
+        path = str(source.resolve())
+        views: list[list[str | None]] = []
+        if (self.root / _NAME).exists():
+            before = self._content()
+            if before["source"] != path:
+                raise UsageError(
+                    f"{self.root}: holds the work of {before['source']}, not of {path}; use another --work"
+                )
+            views = before["views"]
+        if [kind, split] in views:
             return
+        content = {"schema": "ptrack/1", "source": path, "views": [*views, [kind, split]]}
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            write_atomically(name, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+            write_atomically(self.root / _NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
         except OSError as error:
             raise UsageError(f"{self.root}: cannot be written ({error.strerror}); use another --work") from None
 
@@ -51,22 +56,36 @@ class WorkFolder:
     def record(self, sequence: str, stage: str) -> Path:
         return self.root / sequence / f"{stage}.json"
 
-    def source(self) -> Path:
-        """The source that the folder was made from.
+    def sequences(self) -> list[Sequence]:
+        """The sequences of the folder's source, as the commands that filled it saw them.
 
         Raises:
-            BadInput: this is no work folder.
+            BadInput: this is no work folder, or its source is gone.
         """
-        name = self.root / "work.json"
-        if not name.exists():
+        if not (self.root / _NAME).exists():
+            raise BadInput(f"{self.root}: is not a ptrack work folder (it holds no {_NAME}); run `ptrack run` first")
+        content = self._content()
+        source = Path(content["source"])
+        if not source.exists():
+            raise BadInput(f"{self.root}: its source {source} is gone; put it back")
+        found = {s.id: s for kind, split in content["views"] for s in discover(source, kind, split).sequences}
+        return list(found.values())
+
+    def _content(self) -> dict:
+        """`work.json`, checked: source is a path, views are pairs of kind and split."""
+        path = self.root / _NAME
+        content = read_json(path)
+        good = isinstance(content, dict) and isinstance(content.get("source"), str)
+        views = content.get("views") if good else None
+        pairs = isinstance(views, list) and all(
+            isinstance(v, list) and len(v) == 2 and isinstance(v[0], str) and isinstance(v[1], str | None)
+            for v in views
+        )
+        if not pairs:
             raise BadInput(
-                f"{self.root}: is not a ptrack work folder (it holds no work.json); run `ptrack run` first"
+                f"{path}: fields source and views are missing or wrong; delete the file, or use another --work"
             )
-        content = read_json(name)
-        source = content.get("source") if isinstance(content, dict) else None
-        if not isinstance(source, str) or not source:
-            raise BadInput(f"{name}: field source: must be a path, not {type(source).__name__}")
-        return Path(source)
+        return content
 
     def finished(self, stage: str) -> Iterator[tuple[str, Path]]:
         """(sequence id, record) of every sequence that has a complete record of the stage, by name."""

@@ -6,7 +6,6 @@ It reads saved records and decodes once; it never runs a network.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 
 from configs.settings import RenderSettings
+from posedata.atomic import write_atomically
 from posedata.errors import SequenceFailed
 from posedata.people import FramePeople, FrameStatus
 from posedata.records import FrameRecord, Header, iter_frames, read_footer, read_header, record_digest
@@ -23,7 +23,7 @@ from posedata.skeletons import SKELETONS, Skeleton
 from posedata.video import Frame, open_sequence
 from stages.render.contact_sheet import contact_sheet, make_tile, sheet_places, tile_size
 from stages.render.draw import Style, draw_people, draw_text, text_height
-from stages.render.overlay import OverlayWriter, read_comment
+from stages.render.overlay import overlay_writer, read_comment
 from stages.render.picture import dimmed, fit, picture_size
 
 OVERLAY, SHEET = "overlay.mp4", "contact_sheet.png"
@@ -81,14 +81,14 @@ def render_sequence(
     size = tile_size(header.video.width, header.video.height)
     tiles: list[np.ndarray] = []
     missing = 0
-    overlay = OverlayWriter(
+    writer = overlay_writer(
         out_dir / OVERLAY,
         *painter.size,
         fps=header.video.fps,
         crf=settings.crf,
         comment=_identity(record_path, settings),
     )
-    with overlay:
+    with writer as overlay:
         for place, (record, frame) in enumerate(_paired(iter_frames(record_path), sequence)):
             undecodable = frame is None or record.people.status is FrameStatus.UNDECODABLE
             image = None if undecodable else frame.image
@@ -108,7 +108,9 @@ def render_sequence(
             f"{missing} of {frames} frames could not be decoded; the overlay holds the picture before them"
         )
     if overlay.retimed:
-        warnings.append(f"the times of {overlay.retimed} frames do not rise; they are shown one regular step later")
+        warnings.append(
+            f"the times of {overlay.retimed} frames do not rise; each is shown one regular step after the last"
+        )
     return RenderReport((out_dir / OVERLAY, out_dir / SHEET), frames, tuple(warnings))
 
 
@@ -175,15 +177,13 @@ def _identity(record_path: Path, settings: RenderSettings) -> str:
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:
-    part = path.with_name(f".{path.name}.part")
+    data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
     try:
-        part.write_bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1])
-        os.replace(part, path)
+        write_atomically(path, data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise SequenceFailed(
             f"{path}: cannot be written ({error.strerror or error}); mend that and render again"
-        ) from None
+        ) from error
 
 
 def _number(people: FramePeople) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 
 import av
 import numpy as np
 import pytest
 
 from posedata.errors import SequenceFailed
-from stages.render import overlay
-from stages.render.overlay import OverlayWriter, read_comment
+from stages.render.overlay import OverlayWriter, overlay_writer, read_comment
 
 
 def picture(level: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
@@ -18,8 +19,7 @@ def picture(level: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
 
 
 def write(path, times, **options) -> OverlayWriter:
-    writer = OverlayWriter(path, 64, 48, fps=25.0, **options)
-    with writer:
+    with overlay_writer(path, 64, 48, fps=25.0, **options) as writer:
         for number, time in enumerate(times):
             writer.write(picture(10 * number), time)
     return writer
@@ -39,6 +39,7 @@ def played(path) -> tuple[list[float], list[np.ndarray]]:
         pytest.param([7.5, 7.6, 7.7], [0, 0.1, 0.2], id="begins later"),
         pytest.param([0, 0, 0, 0.5], [0, 0.04, 0.08, 0.5], id="times that do not rise"),
         pytest.param([0, 0.5, 0.1, 0.6], [0, 0.5, 0.54, 0.6], id="a time that falls"),
+        pytest.param([0, 1e300, 0.08, 1e9], [0, 0.04, 0.08, 0.12], id="times that cannot be"),
         pytest.param([3], [0], id="one picture"),
     ],
 )
@@ -75,7 +76,7 @@ def test_an_error_leaves_the_old_overlay_and_no_part_file(tmp_path):
     path = tmp_path / "overlay.mp4"
     write(path, [0, 0.04])
     before = path.read_bytes()
-    with pytest.raises(KeyboardInterrupt), OverlayWriter(path, 64, 48, fps=25.0) as writer:
+    with pytest.raises(KeyboardInterrupt), overlay_writer(path, 64, 48, fps=25.0) as writer:
         writer.write(picture(0), 0.0)
         raise KeyboardInterrupt
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["overlay.mp4"]
@@ -87,16 +88,45 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
         write(tmp_path / "file" / "overlay.mp4", [0])
 
 
-def test_a_disk_that_fills_up_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch):
-    def full(source, target):
-        raise OSError(28, "No space left on device")
+def test_a_disk_that_fills_up_is_a_sentence_and_leaves_nothing(tmp_path):
+    """A file size limit stands for the full disk: the writes fail in FFmpeg, at any depth."""
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        for size in (0, 30, 3000, 60_000):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+            with (
+                pytest.raises(SequenceFailed, match=r"overlay\.mp4: cannot be written"),
+                overlay_writer(tmp_path / "overlay.mp4", 64, 48, fps=25.0, crf=1) as writer,
+            ):
+                for number in range(120):
+                    writer.write(np.roll(noise, number * 7, axis=1), number / 25)
+            assert os.listdir(tmp_path) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
-    monkeypatch.setattr(overlay.os, "replace", full)
-    with pytest.raises(SequenceFailed, match="No space left on device"):
-        write(tmp_path / "overlay.mp4", [0])
+
+@pytest.mark.parametrize("width, height", [(2, 2), (1920, 2), (2, 1920)])
+@pytest.mark.parametrize("fps", [None, 1e-300, 1e300, 29.97])
+def test_small_pictures_and_strange_rates(tmp_path, width, height, fps):
+    with overlay_writer(tmp_path / "overlay.mp4", width, height, fps=fps) as writer:
+        for number in range(3):
+            writer.write(picture(number, (height, width)), number / 10)
+    assert played(tmp_path / "overlay.mp4")[1][0].shape == (height, width, 3)
+
+
+def test_odd_sides_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="even sides, not 63x48"), overlay_writer(tmp_path, 63, 48, fps=None):
+        pass
+
+
+def test_an_error_of_the_caller_is_not_called_a_full_disk(tmp_path):
+    with (
+        pytest.raises(OSError, match="camera unplugged"),
+        overlay_writer(tmp_path / "overlay.mp4", 64, 48, fps=None) as writer,
+    ):
+        writer.write(picture(0), 0.0)
+        raise OSError(5, "camera unplugged")
     assert os.listdir(tmp_path) == []
-
-
-def test_odd_sides_are_refused():
-    with pytest.raises(ValueError, match="even sides, not 63x48"):
-        OverlayWriter("overlay.mp4", 63, 48, fps=None)
