@@ -103,20 +103,18 @@ def candidates(
     scenes: list[Scene],
     pairs: list[Pairs],
     frames: list[MotFrames],
-    has: list[np.ndarray] | None = None,  # per scene [N, 15] bool: predicted joints to use; None = all
 ) -> Candidates:
     """The table that `clear_pass` walks through."""
     parts: list[tuple[np.ndarray, ...]] = []
     truth_base = found_base = 0
     for number, (scene, pair, rule) in enumerate(zip(scenes, pairs, frames)):
-        found_has = scene.found.has if has is None else has[number]
-        near = pair.match & found_has[pair.found] & rule.fed[scene.truth.frame[pair.truth]][:, None]
+        near = pair.match & scene.found.has[pair.found] & rule.fed[scene.truth.frame[pair.truth]][:, None]
         row, joint = np.nonzero(near)
         truth, found = pair.truth[row], pair.found[row]
         truth_id, n_truth = _identities(scene.truth.track)
         found_id, n_found = _identities(scene.found.track)
         truth_rank, truth_count = _ranks(scene.truth.has, scene.truth.frame)
-        found_rank, found_count = _ranks(found_has, scene.found.frame)
+        found_rank, found_count = _ranks(scene.found.has, scene.found.frame)
         order = np.lexsort((joint, found, truth))  # truth rows are in frame order
         truth, found, joint, row = truth[order], found[order], joint[order], row[order]
         parts.append(
@@ -219,7 +217,6 @@ def count_outcome(
     outcome: Outcome,
     scenes: list[Scene],
     frames: list[MotFrames],
-    has: list[np.ndarray] | None = None,
 ) -> list[MotCounts]:
     """Each sequence's counts."""
     cell = table.sequence * N_JOINTS + table.joint
@@ -234,9 +231,8 @@ def count_outcome(
     distance_head = tally(table.cost * (1 + outcome.matched + outcome.extra))
     result = []
     for number, (scene, rule) in enumerate(zip(scenes, frames)):
-        found_has = scene.found.has if has is None else has[number]
         objects = scene.truth.has[rule.fed[scene.truth.frame]].sum(axis=0) + rule.fake.sum()
-        predictions = found_has[rule.fed[scene.found.frame]].sum(axis=0) + rule.fake.sum()
+        predictions = scene.found.has[rule.fed[scene.found.frame]].sum(axis=0) + rule.fake.sum()
         result.append(
             MotCounts(
                 objects - detections[number],

@@ -122,7 +122,12 @@ class Pipeline:
                 model=part.model,
             )
             path = self.work.record(sequence.id, part.name)
-            reason = "--overwrite" if self.overwrite else validity(path, header)
+            if self.overwrite:
+                reason = "--overwrite"
+            else:
+                reason = validity(path, header)
+                if reason is None and plan:  # its neighbours would otherwise have to leave it out
+                    reason = f"{plan[-1][0].name} is redone"
             if reason is None:
                 report.kept.append(part.name)
                 header = read_header(path)  # another version of ptrack may have written it
