@@ -1,6 +1,6 @@
 """Times `ptrack eval` on a set of the size of PoseTrack's validation split, beside reading the same files.
 
-    python benchmarks/bench_eval.py [--sequences 74] [--people 4.3] [--crowd] [--keep DIR]
+    python benchmarks/bench_eval.py [--sequences 74] [--frames 103] [--people 4.2]
 
 Prints, from one run: the wall time of `ptrack eval` as a whole process (AP and MOT), the time that the standard
 library's `json.load` takes for the same files, their ratio, and the peak memory of the process.
@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-NAMES = (
-    "nose head_bottom head_top left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
-    "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
-).split()
+NAMES = [
+    *("nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow"),
+    *("right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle"),
+    "right_ankle",
+]
 CATEGORY = [{"supercategory": "person", "id": 1, "name": "person", "keypoints": NAMES, "skeleton": []}]
 # A standing person of height 1, in the order of NAMES.
 SHAPE = np.array(
@@ -76,8 +77,8 @@ def write_sequence(folder: Path, number: int, frames: int, people: int, rng: np.
                 found.append(person(image["id"], p if rng.random() < 0.98 else p + people, noisy, rng))
         if rng.random() < 0.3:
             found.append(person(image["id"], 900, rng.uniform(0, 1200, 2) + SHAPE * 200, rng))
-    for side, annotations in (("gt", truth), ("pred", found)):
-        content = {"images": images, "annotations": annotations, "categories": CATEGORY}
+    for side, people_of_side in (("gt", truth), ("pred", found)):
+        content = {"images": images, "annotations": people_of_side, "categories": CATEGORY}
         (folder / side / f"{name}.json").write_text(json.dumps(content))
     return sum(labelled)
 

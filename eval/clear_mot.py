@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 
@@ -160,7 +161,7 @@ def clear_pass(table: Candidates) -> Outcome:
     seen = np.zeros(len(owner), bool)  # predictions that were matched before
     truth_taken, found_taken = np.zeros(len(partner), bool), np.zeros(len(owner), bool)
     bounds = np.flatnonzero(np.diff(table.step, prepend=-1, append=-1))
-    for start, end in zip(bounds[:-1], bounds[1:]):
+    for start, end in pairwise(bounds.tolist()):
         truth, found = table.truth_joint[start:end], table.found_joint[start:end]
         kept = np.flatnonzero(partner[truth] == found)
         if len(kept):

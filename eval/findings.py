@@ -1,4 +1,4 @@
-"""What is wrong or doubtful in a set of files: collected over the whole set, grouped, and told in one sentence each."""
+"""What is wrong or doubtful in a set of files: collected over the whole set, grouped, one sentence each."""
 
 from __future__ import annotations
 
@@ -34,11 +34,26 @@ class Finding:
         return f"{text}; {self.remedy}" if self.remedy else text
 
 
-class ScoringInputError(BadInput):
-    """Files that cannot be scored; `findings` has every fault of the set, the message lists them."""
+def summarised(findings: tuple[Finding, ...]) -> list[str]:
+    """One sentence for each kind: the first finding's, with the number of further files that have it."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    return [
+        first.sentence() + (f" [the same in {len(rest)} more files]" if rest else "")
+        for first, *rest in kinds.values()
+    ]
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
+
+class ScoringInputError(BadInput):
+    """Files that cannot be scored; `findings` has every fault of the set, the message lists them.
+
+    `warnings` are the doubts that were noted before: they often say where a fault comes from.
+    """
+
+    def __init__(self, findings: tuple[Finding, ...], warnings: tuple[Finding, ...] = ()) -> None:
         self.findings = findings
+        self.warnings = warnings
         lines = [finding.sentence() for finding in findings[:MAX_LISTED]]
         if len(findings) > MAX_LISTED:
             lines.append(f"... and {len(findings) - MAX_LISTED} more faults of other kinds or files")
@@ -91,4 +106,4 @@ class Findings:
             ScoringInputError: there is at least one.
         """
         if self._faults:
-            raise ScoringInputError(self.faults)
+            raise ScoringInputError(self.faults, self.warnings)

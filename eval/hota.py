@@ -72,7 +72,7 @@ def hota_sums(matched: Matched) -> HotaSums:
     keys, key = np.unique(together, return_inverse=True)
     potential = np.bincount(key, np.where(total > _EPS, s / np.maximum(total, _EPS), 0), minlength=len(keys))
     truth_count, found_count = _counts(truth_id, truths, scene.truth.has), _counts(found_id, founds, scene.found.has)
-    key_joint, key_truth, key_found = keys // max(truths * founds, 1), keys // max(founds, 1) % max(truths, 1), keys % max(founds, 1)
+    key_joint, key_truth, key_found = np.unravel_index(keys, (N_JOINTS, max(truths, 1), max(founds, 1)))
     n_truth, n_found = truth_count[key_truth, key_joint], found_count[key_found, key_joint]
     alignment = potential / (n_truth + n_found - potential)
     chosen = _match(scene.truth.frame[truth], joint, truth, found, alignment[key] * s)
@@ -94,9 +94,7 @@ def hota_sums(matched: Matched) -> HotaSums:
             table[:, a] = np.bincount(key_joint, value, minlength=N_JOINTS)
         sums[4][:, a] = np.bincount(joint[right], s[right], minlength=N_JOINTS)
     positives, association, recall, precision, similar = sums
-    return HotaSums(
-        positives, objects - positives, predictions - positives, association, recall, precision, similar
-    )
+    return HotaSums(positives, objects - positives, predictions - positives, association, recall, precision, similar)
 
 
 def hota_table(sums: HotaSums) -> HotaTable:

@@ -12,13 +12,13 @@ from eval.findings import Findings
 Json = dict | list | str | int | float | bool | None
 
 
-def read_json(path: Path, findings: Findings) -> Json:
-    """The file's content, or None after noting the fault.
+def read_json(path: Path, findings: Findings, label: str | None = None) -> Json:
+    """The file's content, or None after noting the fault; messages call the file `label` (its path where None).
 
     Strict JSON is read by orjson. What the official tool's reader takes beyond it (bare NaN and Infinity) is left
     to the standard library, whose message about damage (line and column) is also the clearer one.
     """
-    name = str(path)
+    name = label or str(path)
     if not path.is_file():
         what = "is not a regular file" if path.exists() else "does not exist"
         findings.fault("file-missing", f"the file {what}", "give a JSON file", file=name)

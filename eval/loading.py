@@ -11,18 +11,29 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
 
 from eval.findings import Findings
 from eval.matching import Assignment, Pairs, assign, pair_people
-from eval.raw import RawSequence
+from eval.raw import RawSequence, without_low_scores
 from eval.scene import Scene, clean
 from eval.sources import FilePair, read_sequence
 from posedata.errors import PtrackError
 
-PARALLEL_FROM = 24 << 20  # bytes of JSON below which starting processes costs more than it saves
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Predicted joints and people below these scores are left out before scoring."""
+
+    keypoint_score: float = float("-inf")
+    person_score: float = float("-inf")
+
+
+ALL = Thresholds()
+PARALLEL_FROM = 128 << 20  # bytes of JSON below which starting processes costs more than it saves
 _FRAME_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -50,6 +61,7 @@ def load_all(
     files: list[FilePair],
     findings: Findings,
     workers: int,  # 0 = as many as pay
+    keep: Thresholds = ALL,
 ) -> list[Loaded]:
     """Every sequence that has labelled frames, in order; what is wrong goes to `findings`.
 
@@ -61,12 +73,14 @@ def load_all(
         workers = min(_cores(), 8, len(files)) if size >= PARALLEL_FROM else 1
     if workers <= 1 or len(files) < 2:
         with _without_gc():
-            parts = [_load(pair) for pair in files]
+            parts = [_load(pair, keep) for pair in files]
     else:
         context = get_context("fork" if sys.platform == "linux" else "spawn")
         try:
             with ProcessPoolExecutor(workers, mp_context=context) as pool:
-                parts = list(pool.map(_load, files, chunksize=max(1, len(files) // (workers * 4))))
+                parts = list(
+                    pool.map(partial(_load, keep=keep), files, chunksize=max(1, len(files) // (workers * 4)))
+                )
         except BrokenProcessPool:
             raise PtrackError("a process that was reading sequences died; try again with --workers 1") from None
     for _, found in parts:
@@ -74,10 +88,12 @@ def load_all(
     return [loaded for loaded, _ in parts if loaded is not None]
 
 
-def load_sequence(pair: FilePair, findings: Findings) -> Loaded | None:
+def load_sequence(pair: FilePair, findings: Findings, keep: Thresholds = ALL) -> Loaded | None:
     """Read, clean and match one sequence; None after noting its faults."""
     truth = read_sequence(pair.truth, pair.name, True, None, findings)
-    found = read_sequence(pair.found, pair.name, False, None if truth is None else truth.labelled | truth.flagged, findings)
+    found = read_sequence(
+        pair.found, pair.name, False, None if truth is None else truth.labelled | truth.flagged, findings
+    )
     if truth is None or found is None:
         return None
     if len(truth.frame_names) != len(found.frame_names):
@@ -90,6 +106,8 @@ def load_sequence(pair: FilePair, findings: Findings) -> Loaded | None:
         return None
     _check_order(truth, found, findings)
     _check_scores(found, truth.labelled, findings)
+    if keep != ALL:
+        found = without_low_scores(found, keep.keypoint_score, keep.person_score)
     official = _matched(truth, found, truth.labelled, findings)
     if official is None:
         what = "no frame lists anybody; the sequence does not count"
@@ -122,10 +140,10 @@ def _check_scores(found: RawSequence, labelled: np.ndarray, findings: Findings) 
             findings.warn(kind, what, "write a score for every joint", found.file, name, "scores", int(bad.sum()))
 
 
-def _load(pair: FilePair) -> tuple[Loaded | None, Findings]:
+def _load(pair: FilePair, keep: Thresholds) -> tuple[Loaded | None, Findings]:
     findings = Findings()
     with _without_gc():
-        return load_sequence(pair, findings), findings
+        return load_sequence(pair, findings, keep), findings
 
 
 def _check_order(truth: RawSequence, found: RawSequence, findings: Findings) -> None:

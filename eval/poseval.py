@@ -185,7 +185,11 @@ def _warn(matched: list[Matched], ap_range: ApRange | None, mot: bool, findings:
     if matched and (annotated == 0).any():
         never = [name for name, count in zip(JOINTS, annotated) if not count]
         silent = [name for name, a, p in zip(JOINTS, annotated, predicted) if not a and not p]
-        effect = f"; AP 0, and counted in the total, of those never predicted either: {', '.join(silent)}" if silent else ""
+        effect = (
+            f"; AP 0, and counted in the total, of those never predicted either: {', '.join(silent)}"
+            if silent
+            else ""
+        )
         what = f"annotated nowhere: {', '.join(never)}; their AP is nan and left out of the total{effect}"
         findings.warn("joint-not-annotated", what, "--strict leaves such joints out of every mean")
     if not mot:

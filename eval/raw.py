@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,3 +66,26 @@ def regions_of(
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         np.concatenate([corners.reshape(-1, 2) for _, corners in polygons]).astype(np.float64),
     )
+
+
+def without_low_scores(
+    sequence: RawSequence,
+    keypoint_score: float,  # joints below it are left out
+    person_score: float,  # people below it are left out
+) -> RawSequence:
+    """The sequence as it would be submitted with these thresholds; a person with no joint left is not submitted.
+
+    A person without a score of its own, a joint without a score, and scores that are not numbers stay.
+    """
+    people = ~(sequence.person_score < person_score)
+    points = ~(sequence.has_score & (sequence.point_score < keypoint_score)) & people[sequence.point_person]
+    people &= np.bincount(sequence.point_person[points], minlength=len(people)) > 0
+    row = np.cumsum(people) - 1
+    changed = {name: getattr(sequence, name)[people] for name in _OF_PEOPLE}
+    changed |= {name: getattr(sequence, name)[points] for name in _OF_POINTS}
+    changed["point_person"] = row[changed["point_person"]]
+    return replace(sequence, **changed)
+
+
+_OF_PEOPLE = ("person_frame", "track", "head", "has_head", "has_points", "person_score")
+_OF_POINTS = ("point_person", "point_joint", "point_xy", "point_score", "point_visible", "has_score")

@@ -7,8 +7,8 @@ from itertools import chain
 
 import numpy as np
 
-from eval.json_file import Json
 from eval.joints import N_JOINTS
+from eval.json_file import Json
 from eval.raw import MISSING_SCORE, RawSequence, Regions, no_regions, regions_of
 from eval.reading import Reading, check_track_ids, number, score_number, short
 

@@ -13,6 +13,7 @@ from eval.raw import RawSequence
 from eval.read17 import read_2017
 from eval.read18 import read_2018
 from eval.reading import Reading
+from eval.work_tracks import RECORD, is_work_folder, read_record, record_for, track_records
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,11 @@ def pair_files(predictions: Path, ground_truth: Path, findings: Findings) -> lis
     """The sequences to score, by name; files are paired by their names, two single files without asking.
 
     Ground-truth files without predictions are faults, further prediction files get a warning and are left out.
+    Predictions may also be a work folder of ptrack.
     """
+    if ground_truth.exists() and is_work_folder(predictions):
+        truths = _json_files(ground_truth) if ground_truth.is_dir() else [ground_truth]
+        return pair_work(predictions, truths, findings)
     for path, what in ((ground_truth, "ground truth"), (predictions, "predictions")):
         if not path.exists():
             findings.fault(
@@ -70,6 +75,26 @@ def pair_files(predictions: Path, ground_truth: Path, findings: Findings) -> lis
     return pairs
 
 
+def pair_work(work: Path, truths: list[Path], findings: Findings) -> list[FilePair]:
+    """The ground-truth files with the tracks of a work folder."""
+    records = track_records(work, findings)
+    pairs = []
+    for truth in truths:
+        name = truth.name.split(".")[0]
+        record = record_for(name, records)
+        if record is None and len(truths) == len(records) == 1:
+            record = next(iter(records.values()))
+        if record is not None:
+            pairs.append(FilePair(name, truth, record))
+        elif records:
+            what = f"has no finished tracks for the ground truth {truth.name}"
+            findings.fault(f"tracks-missing {name}", what, "run ptrack track on every sequence", str(work))
+    left = len(records) - len({pair.found for pair in pairs})
+    if left and pairs:
+        findings.warn("extra-file", "sequences have no ground truth and are not scored", "", str(work), count=left)
+    return pairs
+
+
 def _json_files(folder: Path) -> list[Path]:
     """The files that the official tool's pattern finds (hidden ones are left out), by name."""
     return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
@@ -83,10 +108,10 @@ def read_sequence(
     findings: Findings,
 ) -> RawSequence | None:
     """One file in the 2017 or the 2018/2021 form, or None after noting what is wrong with it."""
-    data = read_json(path, findings)
-    if data is None and not path.is_file():
-        return None
     reading = Reading(str(path), name, truth, wanted, findings)
+    if path.name == RECORD and not truth:
+        return read_record(path, reading)
+    data = read_json(path, findings)
     if isinstance(data, dict) and "annolist" in data:
         return read_2017(data, reading)
     if isinstance(data, dict) and "images" in data:

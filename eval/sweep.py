@@ -1,4 +1,4 @@
-"""AP and MOTA over score thresholds: which joints and people to submit. The matching work is shared by all of them."""
+"""AP and MOTA over score thresholds, for choosing what to submit; the matching work is done once for all of them."""
 
 from __future__ import annotations
 

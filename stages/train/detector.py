@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from configs.training import DetectorTraining, Phase
+from configs.training import DetectorTraining, Phase, TrainingSet
 from posedata.boxes import xyxy_to_xywh
 from posedata.errors import UsageError
 from stages.detect.compact import CompactDetector
@@ -22,19 +22,20 @@ from stages.train.init import load_initial
 from stages.train.loop import Progress, train
 from stages.train.losses import pairwise_giou, quality_focal
 from stages.train.pose_data import read_rgb
+from stages.train.rendered import rendered_set
 
 
 class DetectorTask:
     """Pictures in, quality focal and GIoU loss out; validated by the box AP at IoU 0.5."""
 
-    def __init__(self, settings: DetectorTraining) -> None:
-        self.settings = settings
+    def __init__(self, settings: DetectorTraining, rendered: tuple[TrainingSet, ...] = ()) -> None:
+        self.settings, self.rendered = settings, rendered
         self.pictures = read_pictures(settings.val)
 
     def samples(self, phase: Phase) -> Dataset:
         if phase.size[0] != phase.size[1]:
             raise UsageError(f"phases: the detector trains on squares, not {phase.size[0]}x{phase.size[1]}")
-        return detection_samples(self.settings, phase.size[0])
+        return detection_samples(self.settings, phase.size[0], self.rendered)
 
     def collate(self, rows: list) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
         return torch.stack([r[0] for r in rows]), [r[1] for r in rows], [r[2] for r in rows]
@@ -106,4 +107,5 @@ def train_detector(settings: DetectorTraining, run_dir: Path, say: Callable[[str
     model = CompactDetector()
     if settings.init is not None:
         load_initial(model, settings.init, say)
-    return train(model, DetectorTask(settings), settings, run_dir, say)
+    task = DetectorTask(settings, rendered_set("detector", settings, run_dir))
+    return train(model, task, settings, run_dir, say)

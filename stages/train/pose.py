@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from configs.training import Phase, PoseTraining
+from configs.training import Phase, PoseTraining, TrainingSet
 from posedata.skeletons import SKELETONS
 from stages.pose.networks.compact import CompactPose, target_sigma
 from stages.tensors import normalise
@@ -18,18 +18,19 @@ from stages.train.init import load_initial
 from stages.train.loop import Progress, train
 from stages.train.losses import spatial_cross_entropy
 from stages.train.pose_data import PoseSamples, pose_samples, read_people
+from stages.train.rendered import rendered_set
 
 
 class PoseTask:
     """Crops in, masked spatial cross-entropy out; validated by the mean OKS on the labelled joints."""
 
-    def __init__(self, settings: PoseTraining) -> None:
-        self.settings = settings
+    def __init__(self, settings: PoseTraining, rendered: tuple[TrainingSet, ...] = ()) -> None:
+        self.settings, self.rendered = settings, rendered
         self.skeleton = SKELETONS[settings.skeleton]
         self.people = read_people(settings.val, self.skeleton, settings)
 
     def samples(self, phase: Phase) -> Dataset:
-        return pose_samples(self.settings, phase.size)
+        return pose_samples(self.settings, phase.size, self.rendered)
 
     def collate(self, rows: list) -> list[torch.Tensor]:
         return default_collate(rows)
@@ -84,4 +85,4 @@ def train_pose(settings: PoseTraining, run_dir: Path, say: Callable[[str], None]
     model = CompactPose(len(SKELETONS[settings.skeleton]))
     if settings.init is not None:
         load_initial(model, settings.init, say)
-    return train(model, PoseTask(settings), settings, run_dir, say)
+    return train(model, PoseTask(settings, rendered_set("pose", settings, run_dir)), settings, run_dir, say)
