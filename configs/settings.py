@@ -111,7 +111,7 @@ def resolve(
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"setting {key}: {first['msg']}, not {first['input']!r}") from None
+        raise SettingsError(f"{key}: {first['msg']}, not {first['input']!r}") from None
 
 
 def preset_names() -> list[str]:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
 from eval.joints import JOINTS_2018
 from eval.json_file import Json
 from eval.raw import MISSING_SCORE, RawSequence, Regions, no_regions, regions_of
-from eval.reading import Reading, check_track_ids, number, score_number, short
+from eval.read18_rows import Category, Rows, read_rows
+from eval.reading import Reading, check_track_ids, short
 
 SOURCES = ("mpii", "bonn", "mpiinew")
-
-
-@dataclass(frozen=True)
-class _Category:
-    """The keypoint list of the file's only category."""
-
-    count: int  # K
-    column: np.ndarray  # [P] numbers of the used keypoints in a list of K
-    joint: np.ndarray  # [P] which of the fifteen joints each is
 
 
 @dataclass(frozen=True)
@@ -32,19 +23,6 @@ class _Images:
     frames_of: dict[Json, list[int]]  # image id -> frame numbers
     elsewhere: frozenset[Json]  # ids of images of further videos
     infos: tuple[dict[str, Json], ...]
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """N annotations as arrays."""
-
-    track: np.ndarray  # [N]
-    head: np.ndarray  # [N, 4] xyxy
-    has_head: np.ndarray  # [N]
-    keypoints: np.ndarray  # [N, K, 3]
-    scores: np.ndarray  # [N, K]
-    has_scores: np.ndarray  # [N]
-    person_score: np.ndarray  # [N]
 
 
 def read_2018(data: dict[str, Json], reading: Reading) -> RawSequence | None:
@@ -65,9 +43,7 @@ def read_2018(data: dict[str, Json], reading: Reading) -> RawSequence | None:
     if split is None:
         return None
     numbers, frame = split
-    rows = _rows_fast([annotations[i] for i in numbers], category, reading)
-    if rows is None:
-        rows = _rows_slow(annotations, numbers, frame, category, images, reading)
+    rows = read_rows(annotations, numbers, [images.names[f] for f in frame], category, reading)
     if rows is None:
         return None
     check_track_ids(reading, frame, rows.track, images.names)
@@ -85,9 +61,9 @@ def _sequence(
     images: _Images,
     labelled: np.ndarray,
     frame: np.ndarray,
-    rows: _Rows,
+    rows: Rows,
     keep: np.ndarray,
-    category: _Category,
+    category: Category,
     regions: Regions,
 ) -> RawSequence:
     points = rows.keypoints[keep][:, category.column]  # [N, P, 3]
@@ -122,7 +98,7 @@ def _sequence(
     )
 
 
-def _category(data: dict[str, Json], reading: Reading) -> _Category | None:
+def _category(data: dict[str, Json], reading: Reading) -> Category | None:
     categories = data.get("categories")
     if not isinstance(categories, list) or len(categories) != 1 or not isinstance(categories[0], dict):
         found = f"{len(categories)} entries" if isinstance(categories, list) else "no list"
@@ -154,7 +130,7 @@ def _category(data: dict[str, Json], reading: Reading) -> _Category | None:
         return None
     used = [(column, JOINTS_2018.index(name)) for column, name in enumerate(names) if name in JOINTS_2018]
     column, joint = np.array(used, np.int64).T
-    return _Category(len(names), column, joint)
+    return Category(len(names), column, joint)
 
 
 def _images(data: dict[str, Json], reading: Reading) -> _Images | None:
@@ -252,190 +228,6 @@ def _split(annotations: list[Json], images: _Images, reading: Reading) -> tuple[
         return None
     pairs.sort()
     return [position for _, position in pairs], np.array([frame for frame, _ in pairs], np.int64)
-
-
-def _rows_fast(annotations: list[dict[str, Json]], category: _Category, reading: Reading) -> _Rows | None:
-    """All annotations at once where every one of them is regular; None where one is not."""
-    count, k = len(annotations), category.count
-    if not count:
-        nothing = np.zeros(0)
-        return _Rows(
-            nothing, np.zeros((0, 4)), nothing > 0, np.zeros((0, k, 3)), np.zeros((0, k)), nothing > 0, nothing
-        )
-    try:
-        keypoints = _regular([a["keypoints"] for a in annotations], (count, 3 * k))
-        track = _regular([a["track_id"] for a in annotations], (count,))
-        has_head = np.array(["bbox_head" in a for a in annotations])
-        some_heads = _regular([a["bbox_head"] for a in annotations if "bbox_head" in a], (int(has_head.sum()), 4))
-        has_scores = np.array([bool(a.get("scores")) for a in annotations])
-        some_scores = _regular([a["scores"] for a in annotations if a.get("scores")], (int(has_scores.sum()), k))
-        boxes = [a["bbox"] for a in annotations if "bbox" in a]
-        regular_boxes = all(type(box) is list and len(box) >= 4 for box in boxes)
-        person_score = np.array([_person_score(a) for a in annotations], np.float64)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-        return None
-    if keypoints is None or track is None or some_heads is None or some_scores is None or not regular_boxes:
-        return None
-    head, scores = np.zeros((count, 4)), np.full((count, k), np.nan)
-    head[has_head] = np.concatenate([some_heads[:, :2], some_heads[:, :2] + some_heads[:, 2:]], axis=1)
-    scores[has_scores] = some_scores
-    return _Rows(track, head, has_head, keypoints.reshape(count, k, 3), scores, has_scores, person_score)
-
-
-def _regular(values: list[Json], shape: tuple[int, ...]) -> np.ndarray | None:
-    """Nested lists of numbers as float64, or None where they are not numbers of that shape."""
-    if not values:
-        return np.zeros(shape)
-    array = np.array(values)
-    if array.dtype.kind not in "iuf" or array.shape != shape:
-        return None
-    return array.astype(np.float64, copy=False)
-
-
-def _person_score(annotation: dict[str, Json]) -> float:
-    value = number(annotation.get("score"))
-    return float("nan") if value is None else value
-
-
-def _rows_slow(
-    annotations: list[Json],
-    numbers: list[int],
-    frame: np.ndarray,
-    category: _Category,
-    images: _Images,
-    reading: Reading,
-) -> _Rows | None:
-    """One annotation after the other: takes every form that the official tool takes, and names what it does not."""
-    k = category.count
-    track, heads, has_head, keypoints, scores, has_scores, person = [], [], [], [], [], [], []
-    sound = True
-    for position, f in zip(numbers, frame):
-        annotation = annotations[position]
-        place = _Place(reading, images.names[f], f"annotations[{position}]")
-        if not isinstance(annotation, dict):
-            place.fault("annotation", "", "is not an object", "write an object per person")
-            sound = False
-            continue
-        row = (
-            _track_id(annotation, place),
-            _keypoints(annotation, k, place),
-            _head(annotation, place),
-            _scores(annotation, category, place),
-        )
-        if any(part is None for part in row) or not _box_ok(annotation, place):
-            sound = False
-            continue
-        track.append(row[0])
-        keypoints.append(row[1])
-        heads.append(row[2][0])
-        has_head.append(row[2][1])
-        scores.append(row[3][0])
-        has_scores.append(row[3][1])
-        person.append(_person_score(annotation))
-    if not sound:
-        return None
-    return _Rows(
-        np.array(track, np.float64),
-        np.array(heads, np.float64).reshape(-1, 4),
-        np.array(has_head, bool),
-        np.array(keypoints, np.float64).reshape(-1, k, 3),
-        np.array(scores, np.float64).reshape(-1, k),
-        np.array(has_scores, bool),
-        np.array(person, np.float64),
-    )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """One annotation, for messages."""
-
-    reading: Reading
-    frame: str
-    field: str
-
-    def fault(self, kind: str, name: str, what: str, remedy: str) -> None:
-        field = f"{self.field}.{name}" if name else self.field
-        self.reading.fault(kind, what, remedy, self.frame, field)
-
-
-def _track_id(annotation: dict[str, Json], place: _Place) -> float | None:
-    value = number(annotation.get("track_id"))
-    if value is None or value != value:
-        found = f"is {short(annotation['track_id'])}" if "track_id" in annotation else "is missing"
-        remedy = "give every person a whole number (the official tool asks for it even for AP)"
-        place.fault("track-id-missing", "track_id", f"track_id {found}", remedy)
-        return None
-    return value
-
-
-def _keypoints(annotation: dict[str, Json], k: int, place: _Place) -> np.ndarray | None:
-    values = annotation.get("keypoints")
-    flat = values
-    if isinstance(values, list) and values and all(isinstance(part, list) for part in values):
-        flat = list(chain.from_iterable(values))
-    if not isinstance(flat, list) or len(flat) != 3 * k:
-        found = f"has {len(flat)} values" if isinstance(flat, list) else "is not a list"
-        place.fault(
-            "keypoints-length",
-            "keypoints",
-            f"keypoints {found}, not {3 * k} (x, y, v of {k} names)",
-            "write a triple for every keypoint name, zeros where there is none",
-        )
-        return None
-    numbers = [number(value) for value in flat]
-    if None in numbers:
-        bad = flat[numbers.index(None)]
-        place.fault("keypoints-value", "keypoints", f"keypoints hold {short(bad)}, not a number", "write numbers")
-        return None
-    return np.array(numbers, np.float64)
-
-
-def _head(annotation: dict[str, Json], place: _Place) -> tuple[list[float], bool] | None:
-    if "bbox_head" not in annotation:
-        return [0.0] * 4, False
-    values = annotation["bbox_head"]
-    numbers = [number(value) for value in values[:4]] if isinstance(values, list) else []
-    if len(numbers) < 4 or None in numbers:
-        place.fault(
-            "head-box",
-            "bbox_head",
-            f"bbox_head is {short(values)}, not [x, y, width, height]",
-            "write four numbers, or leave the field out of predictions",
-        )
-        return None
-    x, y, width, height = numbers
-    return [x, y, x + width, y + height], True
-
-
-def _box_ok(annotation: dict[str, Json], place: _Place) -> bool:
-    values = annotation.get("bbox", [0, 0, 0, 0])
-    if isinstance(values, list) and len(values) >= 4 and None not in [number(value) for value in values[:4]]:
-        return True
-    place.fault("box", "bbox", f"bbox is {short(values)}, not [x, y, width, height]", "write four numbers or no bbox")
-    return False
-
-
-def _scores(annotation: dict[str, Json], category: _Category, place: _Place) -> tuple[list[float], bool] | None:
-    k = category.count
-    values = annotation.get("scores")
-    if not values:
-        return [float("nan")] * k, False
-    needed = int(category.column.max()) + 1
-    if not isinstance(values, list) or len(values) < needed:
-        found = f"{len(values)} values" if isinstance(values, list) else short(values)
-        place.fault(
-            "scores-length",
-            "scores",
-            f"scores are {found}, not {k} (one a keypoint name)",
-            "write a score for every keypoint name, 0 for the unused",
-        )
-        return None
-    numbers = [score_number(value) for value in values[:k]]
-    if None in numbers:
-        bad = values[numbers.index(None)]
-        place.fault("scores-value", "scores", f"scores hold {short(bad)}, not a number", "write numbers")
-        return None
-    return numbers + [float("nan")] * (k - len(numbers)), True
 
 
 def _regions(images: _Images, labelled: np.ndarray, reading: Reading) -> Regions:

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,12 @@ _NUMBER = re.compile(r"(\d+)\D*$")
 # What scoring only warns of and a submission must not have.
 _FORBIDDEN = frozenset(
     "track-id-odd track-id-above-999 unknown-image several-videos image-id-twice not-finite".split()  # noqa: SIM905
+)
+
+
+_DAMAGED = (  # what the standard library raises for damaged and encrypted archives
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error),
+    *(OSError, EOFError, RuntimeError, NotImplementedError, ValueError),
 )
 
 

@@ -7,6 +7,7 @@ import traceback
 
 import click
 
+from configs.settings import SettingsError
 from posedata.errors import PtrackError
 
 _COMMANDS = {  # name -> (module, function); imported when called, so that `ptrack --help` starts in a blink
@@ -87,10 +88,10 @@ def run() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; the same command goes on where it stopped", err=True)
         sys.exit(130)
-    except PtrackError as error:
+    except (PtrackError, SettingsError) as error:
         if verbose:
             traceback.print_exc()
         click.echo(f"ptrack: {error}", err=True)
-        sys.exit(error.exit_code)
+        sys.exit(error.exit_code if isinstance(error, PtrackError) else 2)
     except BrokenPipeError:
         sys.exit(1)  # the reader of our output went away

@@ -10,8 +10,7 @@ from typing import get_args, get_origin
 import click
 from pydantic import BaseModel
 
-from configs.settings import Settings, SettingsError, resolve
-from posedata.errors import UsageError
+from configs.settings import Settings, resolve
 
 _SHORT = {  # settings that have an option of their own; all others are reached by --set
     "detect": ("model", "min_box_score", "nms_iou", "max_people", "stride", "long_side"),
@@ -74,13 +73,10 @@ def settings_from(
     """The settings of a command; `options` are its keyword arguments named `section__key`.
 
     Raises:
-        UsageError: an unknown preset or key, or a wrong value.
+        SettingsError: an unknown preset or key, or a wrong value.
     """
     named = {key.replace("__", "."): value for key, value in options.items() if "__" in key}
-    try:
-        return resolve(presets, config, assignments, named)
-    except SettingsError as error:
-        raise UsageError(str(error)) from None
+    return resolve(presets, config, assignments, named)
 
 
 def hardware_options(command: Callable) -> Callable:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from posedata.errors import PtrackError, UsageError
+from posedata.errors import BadInput, SequenceFailed, UsageError
 from posedata.records import NO_RECORD
 from posedata.sequences import Discovery, Sequence, discover
 from posetrack_cli.options import FrameRange, Shard, hardware_options, settings_from, settings_options, work_option
@@ -164,6 +164,7 @@ def execute(job: Job, make_parts: Callable[[Sequence], list[Part]]) -> tuple[int
             click.echo(f"warning: {problem}", err=True)
     reports: list[SequenceReport] = []
     done: list[Sequence] = []
+    codes: list[int] = []
     began = time.perf_counter()
     pipeline: Pipeline | None = None
     with tqdm(unit=" frames", disable=not (talk and sys.stderr.isatty()), leave=False) as bar:
@@ -184,13 +185,16 @@ def execute(job: Job, make_parts: Callable[[Sequence], list[Part]]) -> tuple[int
             try:
                 reports.append(pipeline.outlook(sequence) if job.dry_run else pipeline.run(sequence))
                 done.append(sequence)
-            except PtrackError as error:
+            except (BadInput, SequenceFailed) as error:
+                codes.append(error.exit_code)
                 reports.append(SequenceReport(sequence.id, error=str(error)))
     _print(job, reports, talk)
     if not job.dry_run:
         entry = {"seconds": round(time.perf_counter() - began, 3), "sequences": [asdict(r) for r in reports]}
         work.log_run(entry)
-    return (1 if any(r.error for r in reports) else 0), work, done
+    # bad input is the verdict where it is all there is; else some sequences failed
+    code = max(codes, default=0) if len(codes) == len(reports) and len(set(codes)) == 1 else int(bool(codes))
+    return code, work, done
 
 
 def _print(job: Job, reports: list[SequenceReport], talk: bool) -> None:

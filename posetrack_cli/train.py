@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from configs.settings import SettingsError
 from configs.training import training_settings
-from posedata.errors import UsageError
 
 
 @click.command("train")
@@ -32,10 +30,7 @@ def train_command(
     """
     preset = preset or f"compact-{what}"
     run_dir = run_dir or Path("runs") / preset
-    try:
-        settings = training_settings(what, preset, data, assignments)
-    except SettingsError as error:
-        raise UsageError(str(error)) from None
+    settings = training_settings(what, preset, data, assignments)
     if what == "pose":
         from stages.train.pose import train_pose as trainer
     else:

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from configs.settings import SettingsError
 from posedata.errors import UsageError
 from posetrack_cli.options import hardware_options, settings_from
 
@@ -45,11 +44,8 @@ def validate_command(
     if own_boxes:  # AP wants every box that might be right
         settings = settings_from((), None, ("detect.min_box_score=0.01", f"pose.model={model}", *assignments), {})
     run = runtime(options["device"], options["half"], options["batch_size"], options["threads"])
-    try:
-        estimator = make_estimator(settings.pose, run)
-        detector = make_detector(settings.detect, run) if own_boxes else None
-    except SettingsError as error:
-        raise UsageError(str(error)) from None
+    estimator = make_estimator(settings.pose, run)
+    detector = make_detector(settings.detect, run) if own_boxes else None
     with tqdm(unit=" images", disable=as_json or not sys.stderr.isatty(), leave=False) as bar:
         result = validate_coco(annotations, images, estimator, detector, bar.update)
     if as_json:

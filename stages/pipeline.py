@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
-from posedata.errors import PtrackError
+from posedata.errors import BadInput
 from posedata.people import FramePeople
 from posedata.record_header import header_digest
 from posedata.records import (
@@ -99,7 +99,7 @@ class Pipeline:
 
     def _plan(self, sequence: Sequence, report: SequenceReport) -> list[tuple[Part, Header]]:
         """The stages to run with their headers; fills in the report's reasons."""
-        identity = input_identity(sequence, self.work.index)
+        identity = input_identity(sequence, self.work.index if self.work.root.exists() else None)
         with open_sequence(sequence) as source:
             info = source.info
         video = VideoHeader(info.name, info.fps, info.width, info.height)
@@ -150,9 +150,7 @@ class Pipeline:
         header = read_header(path)
         read_footer(path)
         if header.input_identity != identity:
-            raise PtrackError(
-                f"{path}: was made from other frames than {sequence.path} holds now; run its stage again"
-            )
+            raise BadInput(f"{path}: was made from other frames than {sequence.path} holds now; run its stage again")
         return header_digest(header), header.skeleton
 
     def _stage(self, part: Part, skeleton: str | None) -> Stage:

@@ -58,7 +58,12 @@ def test_run_writes_complete_records_and_pictures(finished):
 
 def test_records_hold_no_absolute_path_time_or_host(finished, video):
     for name, content in records(finished).items():
-        for secret in (str(video.parent), str(finished), os.uname().nodename.encode().decode(), time.strftime("%Y-%m-%d")):
+        for secret in (
+            str(video.parent),
+            str(finished),
+            os.uname().nodename.encode().decode(),
+            time.strftime("%Y-%m-%d"),
+        ):
             assert secret.encode() not in content, (name, secret)
 
 
@@ -192,7 +197,7 @@ def test_a_work_folder_of_another_source_is_refused(finished, tmp_path):
 
 
 def test_pose_without_detect_says_what_to_run(video, tmp_path):
-    done = ptrack("pose", video, "--work", tmp_path / "work", cwd=tmp_path, code=1)
+    done = ptrack("pose", video, "--work", tmp_path / "work", cwd=tmp_path, code=3)
     assert "detect.json" in done.stderr and "run its stage first" in done.stderr
 
 
