@@ -12,7 +12,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from configs.settings import SettingsError
+from configs.errors import SettingsError
 
 
 class ModelEntry(BaseModel):

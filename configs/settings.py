@@ -14,9 +14,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-
-class SettingsError(ValueError):
-    """A setting that does not exist or has a wrong value; one sentence."""
+from configs.errors import SettingsError
 
 
 class _Strict(BaseModel):

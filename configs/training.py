@@ -10,7 +10,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from configs.settings import SettingsError
+from configs.errors import SettingsError
 
 
 class _Strict(BaseModel):

@@ -7,7 +7,7 @@ import traceback
 
 import click
 
-from configs.settings import SettingsError
+from configs.errors import SettingsError
 from posedata.errors import PtrackError
 
 _COMMANDS = {  # name -> (module, function); imported when called, so that `ptrack --help` starts in a blink

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import get_args, get_origin
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 
 from configs.settings import Settings, resolve
 
+_GROUPS = ("Input and output", "What to do", "Detect", "Pose", "Track", "Render", "Settings", "Hardware", "Other")
 _SHORT = {  # settings that have an option of their own; all others are reached by --set
     "detect": ("model", "min_box_score", "nms_iou", "max_people", "stride", "long_side"),
     "pose": ("model", "flip", "decode"),
@@ -20,12 +22,37 @@ _SHORT = {  # settings that have an option of their own; all others are reached 
 }
 
 
+class GroupedOption(click.Option):
+    """An option that `--help` lists under the heading `group`."""
+
+    def __init__(self, *names: object, group: str, **more: object) -> None:
+        super().__init__(*names, **more)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options by their groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            if record is not None and isinstance(option, click.Option):
+                groups.setdefault(getattr(option, "group", "Other"), []).append(record)
+        for name in sorted(groups, key=_GROUPS.index):
+            with formatter.section(name):
+                formatter.write_dl(groups[name])
+
+
+def option_of(group: str) -> Callable:
+    """`click.option` for one group."""
+    return partial(click.option, cls=GroupedOption, group=group)
+
+
 def work_option(command: Callable) -> Callable:
-    return click.option(
-        "--work",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Where records go. [default: ptrack_work/NAME]",
-    )(command)
+    folder = click.Path(path_type=Path, file_okay=False)
+    text = "Where records go. [default: ptrack_work/NAME]"
+    return option_of("Input and output")("--work", type=folder, help=text)(command)
 
 
 def settings_options(*sections: str) -> Callable[[Callable], Callable]:
@@ -33,38 +60,36 @@ def settings_options(*sections: str) -> Callable[[Callable], Callable]:
 
     def add(command: Callable) -> Callable:
         for section in reversed(sections):
-            kind: type[BaseModel] = Settings.model_fields[section].annotation
             for name in reversed(_SHORT[section]):
-                command = _setting_option(section, name, kind, sections)(command)
-        for option in (
-            click.option(
-                "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting, track.max_age=60."
-            ),
-            click.option(
-                "--config",
-                type=click.Path(path_type=Path, dir_okay=False),
-                help="YAML file with settings by section.",
-            ),
-            click.option("--preset", "presets", multiple=True, metavar="NAME", help="Named settings; several stack."),
+                command = _setting_option(section, name, sections)(command)
+        option = option_of("Settings")
+        file = click.Path(path_type=Path, dir_okay=False)
+        for added in (
+            option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting, track.max_age=60."),
+            option("--config", type=file, help="YAML file with settings by section."),
+            option("--preset", "presets", multiple=True, metavar="NAME", help="Named settings; several stack."),
         ):
-            command = option(command)
+            command = added(command)
         return command
 
     return add
 
 
-def _setting_option(section: str, name: str, kind: type[BaseModel], sections: tuple[str, ...]) -> Callable:
+def _setting_option(section: str, name: str, sections: tuple[str, ...]) -> Callable:
+    kind: type[BaseModel] = Settings.model_fields[section].annotation
     info = kind.model_fields[name]
     # `--model` alone where one stage is run, `--pose-model` where several are
     clash = sum(name in _SHORT[s] for s in sections) > 1
     flag = name.replace("_", "-") if not clash else f"{section}-{name.replace('_', '-')}"
-    target = f"{section}__{name}"
-    shown = f"{info.description[0].upper()}{info.description[1:]}. [default: {info.default}]"
+    option, target = option_of(section.capitalize()), f"{section}__{name}"
+    text = f"{info.description[0].upper()}{info.description[1:]}."
     if info.annotation is bool:
         flag = flag.removeprefix("show-")
-        return click.option(f"--{flag}/--no-{flag}", target, default=None, help=shown)
+        text += f" [default: {'on' if info.default else 'off'}]"
+        return option(f"--{flag}/--no-{flag}", target, default=None, help=text)
     choices = get_args(info.annotation) if get_origin(info.annotation) is not None else None
-    return click.option(f"--{flag}", target, type=click.Choice(choices) if choices else info.annotation, help=shown)
+    value = click.Choice(choices) if choices else info.annotation
+    return option(f"--{flag}", target, type=value, help=f"{text} [default: {info.default}]")
 
 
 def settings_from(
@@ -80,21 +105,14 @@ def settings_from(
 
 
 def hardware_options(command: Callable) -> Callable:
-    for option in (
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
-        click.option("--half/--no-half", default=None, help="Half precision. [default: on CUDA only]"),
-        click.option(
-            "--batch-size", type=click.IntRange(1, 4096), default=16, show_default=True, help="Crops a batch."
-        ),
-        click.option(
-            "--threads",
-            type=click.IntRange(1, 1024),
-            default=2,
-            show_default=True,
-            help="CPU threads of the networks.",
-        ),
+    option, count = option_of("Hardware"), click.IntRange(1, 4096)
+    for added in (
+        option("--threads", type=count, default=2, show_default=True, help="CPU threads of the networks."),
+        option("--batch-size", type=count, default=16, show_default=True, help="Crops or frames a batch."),
+        option("--half/--no-half", default=None, help="Half precision. [default: on CUDA only]"),
+        option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
     ):
-        command = option(command)
+        command = added(command)
     return command
 
 

@@ -11,11 +11,11 @@ from tqdm import tqdm
 from configs.settings import RenderSettings
 from posedata.errors import BadInput, PtrackError
 from posedata.sequences import Sequence
-from posetrack_cli.options import settings_from, settings_options
+from posetrack_cli.options import GroupedCommand, settings_from, settings_options
 from stages.work import WorkFolder
 
 
-@click.command("render")
+@click.command("render", cls=GroupedCommand)
 @click.argument("work", type=click.Path(path_type=Path, file_okay=False))
 @settings_options("render")
 @click.option("-q", "quiet", is_flag=True, help="No progress.")

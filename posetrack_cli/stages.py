@@ -15,7 +15,16 @@ from tqdm import tqdm
 from posedata.errors import BadInput, SequenceFailed, UsageError
 from posedata.records import NO_RECORD
 from posedata.sequences import Discovery, Sequence, discover
-from posetrack_cli.options import FrameRange, Shard, hardware_options, settings_from, settings_options, work_option
+from posetrack_cli.options import (
+    FrameRange,
+    GroupedCommand,
+    Shard,
+    hardware_options,
+    option_of,
+    settings_from,
+    settings_options,
+    work_option,
+)
 from posetrack_cli.table import print_table
 from stages.pipeline import Part, Pipeline, SequenceReport
 from stages.wiring import Hardware, given_boxes, parts
@@ -42,23 +51,22 @@ class Job:
 
 def stage_command(function: Callable) -> Callable:
     """Arguments and options of the four commands."""
-    for option in (
-        click.argument("video_dir", type=click.Path(path_type=Path)),
-        click.option(
-            "--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What VIDEO_DIR is."
-        ),
-        click.option("--split", help="Of a PoseTrack root: train, val or test."),
-        click.option("--frames", type=FrameRange(), help="Only these frames, from 0."),
-        click.option("--shard", type=Shard(), help="Only the I-th of N parts of the sequences."),
-        click.option("--overwrite", is_flag=True, help="Redo what is valid too."),
-        click.option("--dry-run", is_flag=True, help="Say what would be done."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."),
-        click.option("-v", "verbose", count=True, help="-vv shows tracebacks."),
-        click.option("-q", "quiet", is_flag=True, help="No progress, no table."),
-        work_option,
+    files, run, other = option_of("Input and output"), option_of("What to do"), option_of("Other")
+    for added in (
+        other("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."),
+        other("-v", "verbose", count=True, help="-vv shows tracebacks."),
+        other("-q", "quiet", is_flag=True, help="No progress, no table."),
         hardware_options,
+        run("--dry-run", is_flag=True, help="Say what would be done."),
+        run("--overwrite", is_flag=True, help="Redo what is valid too."),
+        run("--shard", type=Shard(), help="Only the I-th of N parts of the sequences."),
+        run("--frames", type=FrameRange(), help="Only these frames, from 0."),
+        files("--split", help="Of a PoseTrack root: train, val or test."),
+        files("--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What VIDEO_DIR is."),
+        work_option,
+        click.argument("video_dir", type=click.Path(path_type=Path)),
     ):
-        function = option(function)
+        function = added(function)
     return function
 
 
@@ -79,9 +87,9 @@ def _job(options: dict) -> tuple[Job, Hardware]:
     return job, hardware
 
 
-@click.command("run")
+@click.command("run", cls=GroupedCommand)
 @settings_options("detect", "pose", "track", "render")
-@click.option("--render/--no-render", default=True, help="Overlay video and contact sheet. [default: on]")
+@option_of("Render")("--render/--no-render", default=True, help="Overlay video and contact sheet. [default: on]")
 @stage_command
 def run_command(presets, config, assignments, render, **options) -> int:
     """Detects, estimates, tracks and renders every sequence of VIDEO_DIR: a video, a folder of videos, a folder of
@@ -96,9 +104,9 @@ def run_command(presets, config, assignments, render, **options) -> int:
     return code
 
 
-@click.command("detect")
+@click.command("detect", cls=GroupedCommand)
 @settings_options("detect")
-@click.option(
+@option_of("Detect")(
     "--detections",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Boxes from a file: COCO results, PoseTrack, MOT.",
@@ -117,7 +125,7 @@ def detect_command(presets, config, assignments, detections, **options) -> int:
     return execute(job, lambda sequence: [given_boxes(given, sequence.id)])[0]
 
 
-@click.command("pose")
+@click.command("pose", cls=GroupedCommand)
 @settings_options("pose")
 @stage_command
 def pose_command(presets, config, assignments, **options) -> int:
@@ -127,7 +135,7 @@ def pose_command(presets, config, assignments, **options) -> int:
     return execute(job, lambda _: parts(("pose",), settings, hardware))[0]
 
 
-@click.command("track")
+@click.command("track", cls=GroupedCommand)
 @settings_options("track")
 @stage_command
 def track_command(presets, config, assignments, **options) -> int:

@@ -10,10 +10,10 @@ import click
 from tqdm import tqdm
 
 from posedata.errors import UsageError
-from posetrack_cli.options import hardware_options, settings_from
+from posetrack_cli.options import GroupedCommand, hardware_options, settings_from
 
 
-@click.command("validate")
+@click.command("validate", cls=GroupedCommand)
 @click.argument("model", default="compact")
 @click.option(
     "--dataset", type=click.Choice(["coco"]), default="coco", show_default=True, help="Form of the annotations."

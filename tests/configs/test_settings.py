@@ -3,7 +3,8 @@
 import pytest
 
 from configs.models import find_model, model_table
-from configs.settings import Settings, SettingsError, preset_names, resolve
+from configs.errors import SettingsError
+from configs.settings import Settings, preset_names, resolve
 
 
 def test_nothing_given_is_the_defaults():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from configs.settings import SettingsError
+from configs.errors import SettingsError
 from configs.training import DetectorTraining, Phase, PoseTraining, TrainingSet, training_settings
 from posedata.errors import BadInput
 from posedata.skeletons import PTRACK_19
