@@ -31,11 +31,14 @@ def train_command(
     preset = preset or f"compact-{what}"
     run_dir = run_dir or Path("runs") / preset
     settings = training_settings(what, preset, data, assignments)
+    from stages.train.curves import plot_curves
+
     if what == "pose":
         from stages.train.pose import train_pose as trainer
     else:
         from stages.train.detector import train_detector as trainer
     progress = trainer(settings, run_dir, click.echo)
+    plot_curves([run_dir / "log.csv"], run_dir / "curves.png", preset)
     click.echo(
         f"{progress.draws} samples in {progress.seconds / 60:.1f} minutes; weights: {run_dir / 'best.safetensors'}"
     )
