@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from configs.models import ModelEntry, bundled_weights
 from posedata.errors import BadInput
@@ -44,3 +46,19 @@ def load_strict(model: nn.Module, weights: dict[str, torch.Tensor], path: Path) 
             more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
             raise BadInput(f"{path}: is not for this network: {what}: {', '.join(keys[:5])}{more}")
     model.load_state_dict({k: v.to(own[k].dtype) for k, v in weights.items()}, strict=False)
+
+
+def fused(module: nn.Module) -> nn.Module:
+    """The network for inference: every batch normalisation that follows a convolution in a Sequential is folded into
+    it, in place. About a third faster on a CPU (`benchmarks/bench_networks.py`)."""
+    module.eval()
+    for child in module.children():
+        fused(child)
+    if isinstance(module, nn.Sequential):
+        names = list(module._modules)
+        for first, second in pairwise(names):
+            convolution, norm = module._modules[first], module._modules[second]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module._modules[first] = fuse_conv_bn_eval(convolution, norm)
+                module._modules[second] = nn.Identity()
+    return module

@@ -16,7 +16,7 @@ from stages.detect.letterbox import letterbox
 from stages.detect.postprocess import select_boxes
 from stages.device import Runtime
 from stages.tensors import normalise
-from stages.weights import load_bundled
+from stages.weights import fused, load_bundled
 
 
 class Detector(Protocol):
@@ -52,7 +52,7 @@ class CompactRunner:
 
     def __init__(self, network: CompactDetector, settings: DetectSettings, runtime: Runtime) -> None:
         self.settings, self.runtime = settings, runtime
-        self.network = network.eval().to(runtime.device, memory_format=torch.channels_last)
+        self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def detect(self, images: Sequence[np.ndarray]) -> list[FramePeople]:

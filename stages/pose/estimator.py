@@ -21,7 +21,7 @@ from stages.pose.crop import crop_matrices, crop_rectangles, invert, transform_p
 from stages.pose.decode import DECODERS
 from stages.pose.networks.compact import CompactPose
 from stages.tensors import normalise
-from stages.weights import load_bundled
+from stages.weights import fused, load_bundled
 
 
 class PoseEstimator:
@@ -30,7 +30,7 @@ class PoseEstimator:
     def __init__(self, network: nn.Module, entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> None:
         if entry.skeleton is None or entry.input is None:
             raise ValueError(f"{entry.name} is not a top-down network: it declares no skeleton or input size")
-        self.network = network.eval().to(runtime.device, memory_format=torch.channels_last)
+        self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
         self.settings, self.runtime = settings, runtime
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
         self.height, self.width = entry.input
