@@ -56,6 +56,7 @@ def inside_regions(
     polygons = np.array(
         [shapely.Polygon(regions.corners[regions.start[r] : regions.start[r + 1]]) for r in usable[hit]]
     )
-    inside = shapely.contains_xy(polygons[place], xy[pair_point, 0], xy[pair_point, 1])
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd coordinates are in no region
+        inside = shapely.contains_xy(polygons[place], xy[pair_point, 0], xy[pair_point, 1])
     result[pair_point[inside]] = True
     return result

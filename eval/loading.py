@@ -91,17 +91,22 @@ def load_all(
 def load_sequence(pair: FilePair, findings: Findings, keep: Thresholds = ALL) -> Loaded | None:
     """Read, clean and match one sequence; None after noting its faults."""
     truth = read_sequence(pair.truth, pair.name, True, None, findings)
-    found = read_sequence(
-        pair.found, pair.name, False, None if truth is None else truth.labelled | truth.flagged, findings
-    )
-    if truth is None or found is None:
-        return None
+    # Predictions of frames that nobody scores are looked at for form only, as in the official tool.
+    wanted = None if truth is None else truth.labelled | truth.flagged
+    found = read_sequence(pair.found, pair.name, False, wanted, findings)
+    return None if truth is None or found is None else match_sequences(truth, found, findings, keep)
+
+
+def match_sequences(
+    truth: RawSequence, found: RawSequence, findings: Findings, keep: Thresholds = ALL
+) -> Loaded | None:
+    """Clean and match one sequence; None after noting its faults."""
     if len(truth.frame_names) != len(found.frame_names):
         findings.fault(
             "frame-count",
-            f"has {len(found.frame_names)} frames, its ground truth {pair.truth} has {len(truth.frame_names)}",
+            f"has {len(found.frame_names)} frames, its ground truth {truth.file} has {len(truth.frame_names)}",
             "write every frame of the sequence, labelled or not, in order (empty where nobody is found)",
-            str(pair.found),
+            found.file,
         )
         return None
     _check_order(truth, found, findings)
@@ -111,7 +116,7 @@ def load_sequence(pair: FilePair, findings: Findings, keep: Thresholds = ALL) ->
     official = _matched(truth, found, truth.labelled, findings)
     if official is None:
         what = "no frame lists anybody; the sequence does not count"
-        findings.warn("no-labels", what, "check the annotation file", str(pair.truth))
+        findings.warn("no-labels", what, "check the annotation file", truth.file)
     labelled = truth.labelled | truth.flagged
     if (labelled == truth.labelled).all():
         return Loaded(official, official)

@@ -45,7 +45,9 @@ def reference_counts(scene: Scene, pairs: Pairs, frames: MotFrames, findings: Fi
                 costs = [[table[t, f][joint] for f in found.tolist()] for t in truth.tolist()]
                 try:
                     accumulator.update(
-                        scene.truth.track[truth], scene.found.track[found], np.array(costs).reshape(len(truth), -1)
+                        scene.truth.track[truth],
+                        scene.found.track[found],
+                        np.array(costs).reshape(len(truth), len(found)),
                     )
                 except KeyError:
                     findings.fault(

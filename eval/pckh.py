@@ -93,11 +93,25 @@ def load_gt_valid(path: str | Path) -> MpiiTruth:
     Raises:
         BadInput: the file cannot be read, or an array is missing or of another shape.
     """
-    from scipy.io import loadmat
+    import zlib
 
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    # All that scipy's reader is known to raise for damaged files.
+    damage = (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        NotImplementedError,
+        MatReadError,
+        zlib.error,
+    )
     try:
         content = loadmat(str(path))
-    except (OSError, ValueError, NotImplementedError, TypeError) as error:
+    except damage as error:
         raise BadInput(f"{path}: cannot be read as a MATLAB file ({error}); give MPII's gt_valid.mat") from error
     for name in ("pos_gt_src", "jnt_missing", "headboxes_src"):
         if name not in content:

@@ -27,10 +27,11 @@ from eval.clear_mot import (
 )
 from eval.findings import Finding, Findings
 from eval.joints import JOINTS
-from eval.loading import Loaded, Matched, load_all
+from eval.loading import Loaded, Matched, load_all, match_sequences
 from eval.mot_reference import reference_counts, repeated_ids
+from eval.raw import RawSequence
 from eval.scene import Scene
-from eval.sources import pair_files
+from eval.sources import load_ground_truth, load_predictions, pair_files, pair_loaded
 
 MotEngine = Literal["ptrack", "motmetrics"]
 
@@ -63,8 +64,8 @@ class PosevalResult:
 
 
 def score(
-    predictions: str | Path,
-    ground_truth: str | Path,
+    predictions: str | Path | tuple[RawSequence, ...],
+    ground_truth: str | Path | tuple[RawSequence, ...],
     ap: bool = True,
     mot: bool = True,
     per_sequence: bool = False,
@@ -73,12 +74,24 @@ def score(
 ) -> PosevalResult:
     """Score predictions against ground truth; both are a folder or a single file in PoseTrack17, 18 or 21 form.
 
+    Predictions may also be a ptrack work folder; both sides may also come from `eval.sources.load_predictions` and
+    `load_ground_truth`.
+
     Raises:
         ScoringInputError: with every fault of the set, each naming file, frame, field and remedy.
     """
     findings = Findings()
-    files = pair_files(Path(predictions), Path(ground_truth), findings)
-    loaded = load_all(files, findings, workers)
+    if isinstance(predictions, tuple) != isinstance(ground_truth, tuple):
+        if isinstance(predictions, tuple):
+            ground_truth = load_ground_truth(ground_truth)
+        else:
+            predictions = load_predictions(predictions)
+    if isinstance(predictions, tuple):
+        pairs = pair_loaded(predictions, ground_truth, findings)
+        matched = [match_sequences(truth, found, findings) for truth, found in pairs]
+        loaded = [part for part in matched if part is not None]
+    else:
+        loaded = load_all(pair_files(Path(predictions), Path(ground_truth), findings), findings, workers)
     findings.raise_faults()
     return evaluate(official_sequences(loaded), findings, ap, mot, per_sequence, mot_engine)
 

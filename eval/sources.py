@@ -25,6 +25,48 @@ class FilePair:
     found: Path
 
 
+def load_predictions(path: str | Path) -> tuple[RawSequence, ...]:
+    """Every sequence of a folder, a file, or a ptrack work folder, for `eval.poseval.score`.
+
+    Raises:
+        ScoringInputError: with every fault of the files.
+    """
+    path, findings = Path(path), Findings()
+    if path.exists() and is_work_folder(path):
+        records = track_records(path, findings)
+        files = [(sequence.rpartition("/")[2], record) for sequence, record in records.items()]
+    else:
+        files = _named(path, findings)
+    return _read_all(files, False, findings)
+
+
+def load_ground_truth(path: str | Path) -> tuple[RawSequence, ...]:
+    """Every sequence of a folder or a file.
+
+    Raises:
+        ScoringInputError: with every fault of the files.
+    """
+    findings = Findings()
+    return _read_all(_named(Path(path), findings), True, findings)
+
+
+def pair_loaded(
+    predictions: tuple[RawSequence, ...], ground_truth: tuple[RawSequence, ...], findings: Findings
+) -> list[tuple[RawSequence, RawSequence]]:
+    """(truth, predictions) of each sequence, by name; one sequence on each side without asking."""
+    if len(predictions) == len(ground_truth) == 1:
+        return [(ground_truth[0], predictions[0])]
+    by_name = {sequence.name: sequence for sequence in predictions}
+    pairs = []
+    for truth in ground_truth:
+        if truth.name in by_name:
+            pairs.append((truth, by_name[truth.name]))
+        else:
+            remedy = "predict every sequence of the ground truth"
+            findings.fault("file-missing", f"there are no predictions of {truth.name}", remedy, truth.file)
+    return pairs
+
+
 def pair_files(predictions: Path, ground_truth: Path, findings: Findings) -> list[FilePair]:
     """The sequences to score, by name; files are paired by their names, two single files without asking.
 
@@ -93,6 +135,20 @@ def pair_work(work: Path, truths: list[Path], findings: Findings) -> list[FilePa
     if left and pairs:
         findings.warn("extra-file", "sequences have no ground truth and are not scored", "", str(work), count=left)
     return pairs
+
+
+def _named(path: Path, findings: Findings) -> list[tuple[str, Path]]:
+    """(name up to the first dot, file) of a folder's files or of a single one."""
+    if not path.exists():
+        findings.fault("path-missing", "does not exist", "check the path", str(path))
+        return []
+    return [(file.name.split(".")[0], file) for file in (_json_files(path) if path.is_dir() else [path])]
+
+
+def _read_all(files: list[tuple[str, Path]], truth: bool, findings: Findings) -> tuple[RawSequence, ...]:
+    found = [read_sequence(file, name, truth, None, findings) for name, file in files]
+    findings.raise_faults()
+    return tuple(sequence for sequence in found if sequence is not None)
 
 
 def _json_files(folder: Path) -> list[Path]:

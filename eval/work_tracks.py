@@ -21,7 +21,11 @@ _SEQUENCE = re.compile(r"\d+_(?:mpiinew|mpii|bonn)")  # what both years' names o
 
 def is_work_folder(path: Path) -> bool:
     """Whether a folder holds tracks of ptrack rather than PoseTrack files."""
-    return path.is_dir() and ((path / "work.json").is_file() or next(path.rglob(f"*/{RECORD}"), None) is not None)
+    if not path.is_dir():
+        return False
+    # Not a search through everything: the folder may be one of videos and frames.
+    shallow = (next(path.glob(pattern), None) for pattern in (f"*/{RECORD}", f"*/*/{RECORD}"))
+    return (path / "work.json").is_file() or any(found is not None for found in shallow)
 
 
 def track_records(folder: Path, findings: Findings) -> dict[str, Path]:

@@ -45,10 +45,18 @@ def matched(truth: People, found: People, frames: int, name: str = "s") -> Match
     return Matched(scene, pairs, assign(scene, pairs))
 
 
-def random_matched(seed: int, frames: int = 8, persons: int = 4, grid: float | None = None, name: str = "s") -> Matched:
-    """A noisy tracker: identity changes, misses, false positives, absent joints; on a grid there are many ties."""
+def random_matched(
+    seed: int,
+    frames: int = 8,
+    persons: int = 4,
+    grid: float | None = None,  # coordinates on a grid of this many pixels: many ties
+    apart: bool = False,  # people far from each other, so that nobody can be taken for somebody else
+    name: str = "s",
+) -> Matched:
+    """A noisy tracker: identity changes, misses, false positives, absent joints."""
     rng = np.random.default_rng(seed)
     base = rng.uniform(0, 25, (persons, 1, 2)) + rng.uniform(0, 6, (persons, 15, 2))
+    base += 500.0 * np.arange(1, persons + 1)[:, None, None] * apart
     sides: list[tuple[list[int], list[float], list[np.ndarray]]] = [([], [], []), ([], [], [])]
     for f in range(frames):
         ids = rng.permutation(persons + 2)

@@ -100,7 +100,9 @@ CASES = (
     Case("score a word", at(P, (*A, "scores", 0), "high"), ("annotations[0].scores", "'high'")),
     Case("head box missing", at(G, (*A, "bbox_head"), ...), (f"{G}/{NAME}", FRAME, "bbox_head")),
     Case("head box null", at(G, (*A, "bbox_head"), None), (FRAME, "annotations[0].bbox_head")),
-    Case("source unknown", lambda t, f: f["images"][0].update(file_name="a/000342_foo/0.jpg"), ("images[0].file_name",)),
+    Case(
+        "source unknown", lambda t, f: f["images"][0].update(file_name="a/000342_foo/0.jpg"), ("images[0].file_name",)
+    ),
     Case("frame 10000", lambda t, f: f["images"][0].update(file_name="a/0_mpii/10000.jpg"), ("images[0].file_name",)),
     Case("image without id", at(P, ("images", 2, "id"), ...), ("images[2]", "id")),
     Case("no images", at(P, ("images",), ...), (f"{P}/{NAME}", "neither", "'images'")),
@@ -118,7 +120,7 @@ CASES = (
     Case("image unknown", at(P, (*A, "image_id"), 77), ("77", "dropped"), False),
     Case("head box of no size", at(G, (*A, "bbox_head"), [1, 1, 0, 0]), ("no size",), False),
     Case("coordinate NaN", at(P, (*A, "keypoints", 0), float("nan")), ("not finite",), False),
-    Case("score null", at(P, (*A, "scores", 0), None), ("not numbers",), False),
+    Case("scores null", at(P, (*A, "scores"), [None] * 17), ("not numbers",), False),
     Case("nobody annotated", at(G, ("annotations",), []), ("no frame lists anybody",), False),
     Case("nested keypoints", at(P, (*A, "keypoints"), [[1, 1, 1]] * 17), (), False),
 )
@@ -165,7 +167,12 @@ def test_every_fault_of_a_set_is_listed(tmp_path: Path) -> None:
     with pytest.raises(ScoringInputError) as caught:
         score(tmp_path / P, tmp_path / G)
     text = str(caught.value)
-    for words in ("000340_mpii", "000341_mpii", "342_mpii_test.json: the prediction file does not exist", "the file is empty"):
+    for words in (
+        "000340_mpii",
+        "000341_mpii",
+        "342_mpii_test.json: the prediction file does not exist",
+        "the file is empty",
+    ):
         assert words in text
     assert len(caught.value.findings) == 5
 

@@ -1,0 +1,260 @@
+"""Decoding a video file: in order, upright, in RGB, with the times its container gives.
+
+Nothing the container says is believed but the times and the orientation: how many frames there are is found out by
+decoding them, and a file that breaks off gives the frames before the break and a warning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from posedata.errors import BadInput
+from posedata.frames import Frame, FrameSource, VideoInfo
+from posedata.people import FrameStatus
+
+# Containers that hold their own frames. Playlists (hls, concat, dash ...) are not among them: a text file that calls
+# itself .mp4 must not make ptrack open other files.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,h264,hevc,m4v,mjpeg,gif,apng,ivf,nut,"
+    "mxf,dv,rm,obu,av1,yuv4mpegpipe,wtv,h263,vc1,swf,webp_pipe"
+)
+_NOMINAL_FPS = 25.0  # where neither the frames nor the container say when a frame is shown
+_LEAST_STEP = 0.001  # seconds between frames whose times do not rise
+_HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics that 8-bit RGB cannot show
+
+
+@contextmanager
+def open_video(path: Path, first: int, last: int | None) -> Iterator[FrameSource]:
+    """The frames `first` to `last` (inclusive, None = to the end) of the file's first video stream.
+
+    Raises:
+        BadInput: the file cannot be opened, holds no video, or not one of its frames can be decoded.
+    """
+    with ExitStack() as stack:
+        container = stack.enter_context(_container(path, stack))
+        stream = next((s for s in container.streams.video if not _is_cover(s)), None)
+        if stream is None:
+            kinds = sorted({s.type for s in container.streams})
+            what = f"only {' and '.join(kinds)}" if kinds else "no stream at all"
+            raise BadInput(f"{path}: holds no video ({what}); convert it or leave it out")
+        stream.thread_type = "AUTO"
+        warnings: list[str] = []
+        pictures = _Pictures(container, stream, warnings)
+        head = next(pictures, None)
+        if head is None:
+            why = f" ({pictures.failure})" if pictures.failure else ""
+            raise BadInput(f"{path}: not one frame of it can be decoded{why}; convert it or leave it out")
+        width, height = head.width, head.height
+        if _is_lying(_orientation(head)):
+            width, height = height, width
+        rate = _rate(stream)
+        info = VideoInfo(path.name, rate, width, height)
+        yield FrameSource(info, _frames(head, pictures, rate or _NOMINAL_FPS, first, last, warnings), warnings)
+
+
+def _container(path: Path, stack: ExitStack) -> av.container.InputContainer:
+    options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        # an absolute path: "http:x.mp4" is a legal file name, and FFmpeg would take it for an address
+        name = os.path.abspath(path)
+        if _is_text(name):
+            return av.open(name, options=options, metadata_errors="replace")
+        return av.open(stack.enter_context(path.open("rb")), options=options, metadata_errors="replace")
+    except (OSError, av.FFmpegError) as error:
+        raise BadInput(f"{path}: cannot be read as a video ({_reason(error)}); convert it or leave it out") from None
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name is valid UTF-8, which FFmpeg wants."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_cover(stream: av.VideoStream) -> bool:
+    """Whether a stream is the picture on a song's sleeve."""
+    return "attached_pic" in str(stream.disposition)
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, without the paths in it."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _rate(stream: av.VideoStream) -> float | None:
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate and 0 < rate < 100_000 else None
+
+
+class _Pictures:
+    """Decoded pictures in order of display; damage is jumped over, noted, and never ends the reading early."""
+
+    def __init__(
+        self, container: av.container.InputContainer, stream: av.VideoStream, warnings: list[str]
+    ) -> None:
+        self.failure = ""  # the first thing that went wrong
+        self._container, self._stream, self._warnings = container, stream, warnings
+        self._given, self._lost_at, self._damaged, self._broken_at = 0, [], 0, None
+        self._pictures = self._decode()
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        return self
+
+    def __next__(self) -> av.VideoFrame:
+        return next(self._pictures)
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        for packet in self._packets():
+            try:
+                pictures = self._stream.decode(packet)
+            except (av.FFmpegError, OSError) as error:
+                self._note(error)
+                self._lost_at.append(self._given)
+                continue
+            for picture in pictures:
+                self._given += 1
+                self._damaged += bool(picture.is_corrupt)
+                yield picture
+
+    def _packets(self) -> Iterator[av.Packet | None]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError) as error:
+                self._note(error)
+                self._broken_at = self._given
+                packet = None
+            if packet is None:
+                break
+            if packet.size:  # an empty one would end the decoder's work before its time
+                yield packet
+        yield None  # gives the pictures that the decoder still holds
+
+    def _note(self, error: Exception) -> None:
+        self.failure = self.failure or _reason(error)
+
+    def warn(self) -> None:
+        """One sentence on all that was lost so far."""
+        middle = [place for place in self._lost_at if place < self._given]
+        parts = []
+        if middle:
+            parts.append(f"{_count(len(middle), 'piece')} of it before frame {middle[0]} and later could not be decoded")
+        if self._broken_at is not None or len(middle) < len(self._lost_at):
+            parts.append(f"it breaks off after frame {self._given - 1}")
+        if self._damaged:
+            parts.append(f"{_count(self._damaged, 'frame')} came out damaged")
+        if parts and self._given:
+            why = f" ({self.failure})" if self.failure else ""
+            self._warnings.append(f"the video is damaged: {', '.join(parts)}{why}")
+
+
+def _frames(
+    head: av.VideoFrame, pictures: _Pictures, rate: float, first: int, last: int | None, warnings: list[str]
+) -> Iterator[Frame]:
+    """The frames asked for; only these are turned into RGB."""
+    reformatter = VideoReformatter()
+    clock = _Times(rate, warnings)
+    turned: np.ndarray | None = None
+    size = None
+    index = 0
+    picture: av.VideoFrame | None = head
+    while picture is not None and (last is None or index <= last):
+        seconds = clock.of(picture, index)
+        turned = _orientation(picture, turned)
+        if size is None and getattr(picture, "color_trc", None) in _HDR:
+            warnings.append(f"its colours are {_HDR[int(picture.color_trc)]} (HDR) and are read without tone mapping")
+        if size not in (None, (picture.width, picture.height), "changed"):
+            warnings.append(
+                f"frame {index} is {picture.width}x{picture.height} where those before are {size[0]}x{size[1]}"
+            )
+            size = "changed"
+        size = size or (picture.width, picture.height)
+        if index >= first:
+            image = _upright(_rgb(reformatter, picture), turned)
+            yield Frame(index, seconds, image, FrameStatus.OK)
+        index += 1
+        picture = next(pictures, None)
+    pictures.warn()
+
+
+class _Times:
+    """The frames' times in seconds from the first one, made to rise where the file's do not."""
+
+    def __init__(self, rate: float, warnings: list[str]) -> None:
+        self._step, self._warnings = 1 / rate, warnings
+        self._start: float | None = None
+        self._last: float | None = None
+        self._warned = False
+
+    def of(self, picture: av.VideoFrame, index: int) -> float:
+        stamp = picture.pts if picture.pts is not None else picture.dts
+        if stamp is None or picture.time_base is None:
+            seconds = 0.0 if self._last is None else self._last + self._step
+        else:
+            absolute = float(stamp * picture.time_base)
+            if self._start is None:
+                self._start = absolute - (0.0 if self._last is None else self._last + self._step)
+            seconds = absolute - self._start
+        if self._last is not None and seconds <= self._last:
+            seconds = self._last + _LEAST_STEP
+            if not self._warned:
+                self._warnings.append(f"the times of the frames do not rise at frame {index}; they were mended")
+            self._warned = True
+        self._last = seconds
+        return seconds
+
+
+def _rgb(reformatter: VideoReformatter, picture: av.VideoFrame) -> np.ndarray:
+    """[H, W, 3] uint8; colour matrix and range are those the frame states, BT.601 where it states none."""
+    converted = reformatter.reformat(
+        picture, format="rgb24", src_colorspace=picture.colorspace, src_color_range=picture.color_range
+    )
+    return converted.to_ndarray()
+
+
+def _orientation(picture: av.VideoFrame, before: np.ndarray | None = None) -> np.ndarray | None:
+    """[2, 2] display matrix of a frame, or that of the frames before it; None = stored upright.
+
+    The matrix takes a stored (x, y), as a row, to the (x, y) where it is to be shown.
+    """
+    data = picture.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return before
+    return np.frombuffer(bytes(data), "=i4")[:9].reshape(3, 3)[:2, :2]
+
+
+def _is_lying(matrix: np.ndarray | None) -> bool:
+    """Whether rows and columns change places."""
+    if matrix is None:
+        return False
+    size = np.abs(matrix.astype(np.int64))
+    return bool(size[0, 1] + size[1, 0] > size[0, 0] + size[1, 1])
+
+
+def _upright(
+    image: np.ndarray,  # [H, W, 3] as stored
+    matrix: np.ndarray | None,
+) -> np.ndarray:
+    """The image as it is to be shown: turned by quarters and mirrored; contiguous."""
+    if matrix is None:
+        return np.ascontiguousarray(image)
+    if _is_lying(matrix):
+        image = image.transpose(1, 0, 2)
+        flip_x, flip_y = matrix[1, 0] < 0, matrix[0, 1] < 0
+    else:
+        flip_x, flip_y = matrix[0, 0] < 0, matrix[1, 1] < 0
+    return np.ascontiguousarray(image[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,20 @@
+"""What tests of several folders share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of development data (real clips, annotations, golden numbers); skips where there is none."""
+    value = os.environ.get("PTRACK_TEST_DATA")
+    if not value:
+        pytest.skip("PTRACK_TEST_DATA is not set: no development data")
+    root = Path(value)
+    if not root.is_dir():
+        pytest.skip(f"PTRACK_TEST_DATA names {root}, which is no folder")
+    return root.resolve()
