@@ -7,12 +7,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 
@@ -75,6 +72,10 @@ def load_all(
         with _without_gc():
             parts = [_load(pair, keep) for pair in files]
     else:
+        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures.process import BrokenProcessPool
+        from multiprocessing import get_context
+
         context = get_context("fork" if sys.platform == "linux" else "spawn")
         try:
             with ProcessPoolExecutor(workers, mp_context=context) as pool:

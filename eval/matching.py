@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.scene import Scene
+from eval.scene import People, Scene
 
 THRESHOLD = 0.5  # a joint is right within half a head size (PCKh@0.5), the limit itself included
 
 
+REACH = 0.51  # head sizes around a person within which anything is computed; a little beyond every limit in use
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Every (annotated, predicted) pair of people of one frame, P in all; by frame, then prediction, then truth."""
+    """The (annotated, predicted) pairs of people of one frame that can have a joint in common, P in all.
+
+    They are sorted by prediction, then truth. People whose surroundings do not touch are no pair.
+    """
 
     truth: np.ndarray  # [P] int64 rows of scene.truth
     found: np.ndarray  # [P] int64 rows of scene.found
@@ -30,12 +36,14 @@ class Assignment:
 
 
 def pair_people(scene: Scene) -> Pairs:
-    """All pairs with their joint distances."""
+    """The pairs with their joint distances."""
     truth, found = scene.truth, scene.found
     first = np.searchsorted(truth.frame, found.frame, side="left")
     count = np.searchsorted(truth.frame, found.frame, side="right") - first
     of_found = np.repeat(np.arange(len(found)), count)
     of_truth = np.arange(len(of_found)) - np.repeat(np.cumsum(count) - count, count) + first[of_found]
+    touch = _touch(truth, found, of_truth, of_found)
+    of_truth, of_found = of_truth[touch], of_found[touch]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         delta = truth.xy[of_truth] - found.xy[of_found]  # [P, 15, 2]
         delta *= delta
@@ -44,6 +52,30 @@ def pair_people(scene: Scene) -> Pairs:
         distance[~(truth.has[of_truth] & found.has[of_found])] = np.inf
         match = distance <= THRESHOLD
     return Pairs(of_truth, of_found, distance, match)
+
+
+def _touch(
+    truth: People,
+    found: People,
+    of_truth: np.ndarray,  # [Q] rows
+    of_found: np.ndarray,  # [Q] rows
+) -> np.ndarray:
+    """[Q] bool: the box around the one's joints, widened by REACH, meets the box around the other's."""
+    (low, high), (found_low, found_high) = _extent(truth), _extent(found)
+    with np.errstate(invalid="ignore", over="ignore"):
+        low, high = low - REACH * truth.head[:, None], high + REACH * truth.head[:, None]
+    touch = np.ones(len(of_truth), bool)
+    for axis in (0, 1):
+        touch &= low[of_truth, axis] <= found_high[of_found, axis]
+        touch &= found_low[of_found, axis] <= high[of_truth, axis]
+    return touch
+
+
+def _extent(people: People) -> tuple[np.ndarray, np.ndarray]:
+    """[N, 2] lowest and highest coordinates of each person's joints; coordinates that are no numbers do not count."""
+    there = people.has[..., None] & ~np.isnan(people.xy)
+    low = np.where(there, people.xy, np.inf).min(axis=1, initial=np.inf)
+    return low, np.where(there, people.xy, -np.inf).max(axis=1, initial=-np.inf)
 
 
 def assign(

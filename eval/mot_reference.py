@@ -34,6 +34,7 @@ def reference_counts(scene: Scene, pairs: Pairs, frames: MotFrames, findings: Fi
     found_rows = [np.flatnonzero(scene.found.frame == f) for f in range(len(scene.frame_names))]
     near = np.where(pairs.match, pairs.distance, np.nan)
     table = {(t, f): near[row] for row, (t, f) in enumerate(zip(pairs.truth.tolist(), pairs.found.tolist()))}
+    far = np.full(N_JOINTS, np.nan)
     for joint in range(N_JOINTS):
         accumulator = MOTAccumulator(auto_id=True)
         for frame in range(len(scene.frame_names)):
@@ -42,13 +43,10 @@ def reference_counts(scene: Scene, pairs: Pairs, frames: MotFrames, findings: Fi
             elif frames.fed[frame]:
                 truth = truth_rows[frame][scene.truth.has[truth_rows[frame], joint]]
                 found = found_rows[frame][scene.found.has[found_rows[frame], joint]]
-                costs = [[table[t, f][joint] for f in found.tolist()] for t in truth.tolist()]
+                costs = np.array([table.get((t, f), far)[joint] for t in truth.tolist() for f in found.tolist()])
+                costs = costs.reshape(len(truth), len(found))
                 try:
-                    accumulator.update(
-                        scene.truth.track[truth],
-                        scene.found.track[found],
-                        np.array(costs).reshape(len(truth), len(found)),
-                    )
+                    accumulator.update(scene.truth.track[truth], scene.found.track[found], costs)
                 except KeyError:
                     findings.fault(
                         "truth-id-twice",

@@ -8,19 +8,22 @@ import json
 import math
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eval.average_precision import ApTable
 from eval.clear_mot import MotCounts, MotTable
-from eval.hota import HotaTable
 from eval.joints import JOINTS
 from eval.json_file import Json
 from eval.poseval import PosevalResult
-from eval.strict import StrictResult
-from eval.sweep import Sweep
-from eval.trajectories import TrajectoryCounts, TrajectoryTable
 from posedata.errors import PtrackError
+
+if TYPE_CHECKING:  # what only --strict, --hota and --sweep need is not loaded for the rest
+    from eval.hota import HotaTable
+    from eval.strict import StrictResult
+    from eval.sweep import Sweep
+    from eval.trajectories import TrajectoryCounts, TrajectoryTable
 
 # The order in which the official tool's dictionary of names was filled.
 _NAME_ORDER = (0, 1, 2, 8, 7, 6, 5, 4, 3, 9, 10, 11, 12, 13, 14)

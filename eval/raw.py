@@ -44,7 +44,6 @@ class RawSequence:
     point_joint: np.ndarray  # [M] int64, 0..14, or -1 for a point that is none of the fifteen
     point_xy: np.ndarray  # [M, 2] float64 pixels
     point_score: np.ndarray  # [M] float64; MISSING_SCORE where there is none
-    point_visible: np.ndarray  # [M] float64 visibility flag; nan where there is none
     has_score: np.ndarray  # [M] bool
     regions: Regions
 
@@ -88,4 +87,4 @@ def without_low_scores(
 
 
 _OF_PEOPLE = ("person_frame", "track", "head", "has_head", "has_points", "person_score")
-_OF_POINTS = ("point_person", "point_joint", "point_xy", "point_score", "point_visible", "has_score")
+_OF_POINTS = ("point_person", "point_joint", "point_xy", "point_score", "has_score")

@@ -81,7 +81,6 @@ def read_2017(data: dict[str, Json], reading: Reading) -> RawSequence | None:
         point_joint=table.joint,
         point_xy=table.xy,
         point_score=table.score,
-        point_visible=table.visible,
         has_score=table.has_score,
         regions=_regions(frames, names, wanted, reading) if reading.truth else no_regions(),
     )
@@ -95,7 +94,6 @@ class _Points:
     xy: np.ndarray  # [M, 2]
     score: np.ndarray  # [M]
     has_score: np.ndarray  # [M] bool
-    visible: np.ndarray  # [M]
 
 
 def _name(frame: Json, position: int) -> str:
@@ -144,7 +142,6 @@ def _points_fast(people: list[dict[str, Json]]) -> _Points | None:
         x = np.array([point["x"][0] for point in points])
         y = np.array([point["y"][0] for point in points])
         score = np.array([point["score"][0] for point in scored])
-        visible = np.array([_flag(point) for point in points], np.float64)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError):
         return None
     if points and (joint.dtype.kind not in "iu" or any(a.dtype.kind not in "iuf" or a.ndim != 1 for a in (x, y))):
@@ -159,7 +156,6 @@ def _points_fast(people: list[dict[str, Json]]) -> _Points | None:
         np.stack([x, y], axis=1).astype(np.float64),
         score.astype(np.float64) if scored else np.full(len(points), MISSING_SCORE),
         np.full(len(points), bool(scored)),
-        visible,
     )
 
 
@@ -172,7 +168,6 @@ class _Growing:
     xy: list[tuple[float, float]] = field(default_factory=list)
     score: list[float] = field(default_factory=list)
     has_score: list[bool] = field(default_factory=list)
-    visible: list[float] = field(default_factory=list)
 
 
 def _points_slow(
@@ -205,7 +200,6 @@ def _points_slow(
         np.array(table.xy, np.float64).reshape(-1, 2),
         np.array(table.score, np.float64),
         np.array(table.has_score, bool),
-        np.array(table.visible, np.float64),
     )
 
 
@@ -260,19 +254,12 @@ def _take(point: Json, person: int, table: _Growing, frame: str, reading: Readin
     table.xy.append((xy[0], xy[1]))
     table.score.append(score)
     table.has_score.append("score" in point)
-    table.visible.append(_flag(point))
     return True
 
 
 def _single(holder: dict[str, Json], name: str) -> float | None:
     value = holder.get(name)
     return number(value[0]) if isinstance(value, list) and value else None
-
-
-def _flag(point: dict[str, Json]) -> float:
-    """The visibility flag; nan where there is none (the official tool never reads it)."""
-    value = _single(point, "is_visible")
-    return float("nan") if value is None else value
 
 
 def _heads(people: list[dict[str, Json]]) -> tuple[np.ndarray, np.ndarray]:

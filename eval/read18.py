@@ -92,7 +92,6 @@ def _sequence(
         point_joint=category.joint[column],
         point_xy=points[person, column, :2],
         point_score=np.where(has_score, score, MISSING_SCORE),
-        point_visible=points[person, column, 2],
         has_score=has_score,
         regions=regions,
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from eval.average_precision import ApTable
 from eval.clear_mot import MotTable
-from eval.hota import HotaTable
 from eval.joints import GROUPS, JOINTS
 from eval.poseval import PosevalResult
-from eval.strict import StrictResult
-from eval.sweep import Sweep
-from eval.trajectories import TrajectoryCounts, TrajectoryTable
+
+if TYPE_CHECKING:  # what only --strict, --hota and --sweep need is not loaded for the rest
+    from eval.hota import HotaTable
+    from eval.strict import StrictResult
+    from eval.sweep import Sweep
+    from eval.trajectories import TrajectoryCounts, TrajectoryTable
 
 _END = " \\\\"
 _AP_HEAD = "& Head & Shou & Elb  & Wri  & Hip  & Knee & Ankl & Total\\\\"

@@ -23,7 +23,6 @@ class People:
     xy: np.ndarray  # [N, 15, 2] float64 pixels; 0 where absent
     has: np.ndarray  # [N, 15] bool
     score: np.ndarray  # [N, 15] float64
-    visible: np.ndarray  # [N, 15] float64 visibility flag, nan where unknown
     person_score: np.ndarray  # [N] float64; nan where there is none
     head: np.ndarray  # [N] float64 reference length in pixels; nan where there is no head box
 
@@ -141,14 +140,12 @@ def _dense(side: RawSequence, frame: np.ndarray, rows: np.ndarray, point_stays: 
     xy = np.zeros((len(rows), N_JOINTS, 2))
     has = np.zeros((len(rows), N_JOINTS), bool)
     score = np.full((len(rows), N_JOINTS), MISSING_SCORE)
-    visible = np.full((len(rows), N_JOINTS), np.nan)
     xy[person, joint] = side.point_xy[points]
     has[person, joint] = True
     score[person, joint] = side.point_score[points]
-    visible[person, joint] = side.point_visible[points]
     box = side.head[rows]
     with np.errstate(over="ignore", invalid="ignore"):
         dx, dy = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]
         head = HEAD_FACTOR * np.sqrt(dx * dx + dy * dy)
     head = np.where(side.has_head[rows], head, np.nan)
-    return People(frame[rows], side.track[rows], xy, has, score, visible, side.person_score[rows], head)
+    return People(frame[rows], side.track[rows], xy, has, score, side.person_score[rows], head)

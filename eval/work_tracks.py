@@ -119,7 +119,6 @@ def read_record(path: Path, reading: Reading) -> RawSequence | None:
         point_joint=joint,
         point_xy=all_xy[person, joint],
         point_score=all_scores[person, joint],
-        point_visible=np.full(len(person), np.nan),
         has_score=np.ones(len(person), bool),
         regions=no_regions(),
     )

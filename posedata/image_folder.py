@@ -13,6 +13,7 @@ import numpy as np
 from posedata.errors import BadInput
 from posedata.frames import Frame, FrameSource, VideoInfo
 from posedata.people import FrameStatus
+from posedata.sequence import printable
 
 _MAX_BYTES = 1 << 30  # of one image file
 
@@ -43,12 +44,12 @@ def open_images(
             size = read_image(path).shape[:2]
             break
         except _Unreadable as error:
-            why = why or f"{path.name} {error}"
+            why = why or printable(f"{path.name} {error}")
     if size is None:
         what = f"none of its {len(paths)} images can be read; the first: {why}" if paths else "lists no images"
-        raise BadInput(f"{place}: {what}")
+        raise BadInput(f"{printable(str(place))}: {what}")
     warnings: list[str] = []
-    info = VideoInfo(name, fps, size[1], size[0])
+    info = VideoInfo(printable(name), fps, size[1], size[0])
     yield FrameSource(info, _frames(paths, fps or 1.0, size, first, last, warnings), warnings)
 
 
@@ -56,27 +57,24 @@ def _frames(
     paths: list[Path], fps: float, size: tuple[int, int], first: int, last: int | None, warnings: list[str]
 ) -> Iterator[Frame]:
     end = len(paths) if last is None else min(last + 1, len(paths))
-    lost, other_size = 0, False
+    lost, other_size, place = 0, False, 0
     for index in range(max(first, 0), end):
-        path = paths[index]
+        name = printable(paths[index].name)
         try:
-            image = read_image(path)
+            image = read_image(paths[index])
         except _Unreadable as error:
-            note = _text(f"{path.name} {error}")
-            if not lost:
-                warnings.append("")
-                place = len(warnings) - 1
-                first_note = f"frame {index}: {note}"
             lost += 1
-            warnings[place] = first_note if lost == 1 else f"{first_note} ({lost} frames in all)"
-            yield Frame(index, index / fps, None, FrameStatus.UNDECODABLE, note)
+            if lost == 1:
+                opening, place = f"frame {index}: {name} {error}", len(warnings)
+                warnings.append(opening)
+            else:
+                warnings[place] = f"{opening} ({lost} frames in all cannot be had)"
+            yield Frame(index, index / fps, None, FrameStatus.UNDECODABLE, f"{name} {error}")
             continue
         if image.shape[:2] != size and not other_size:
             other_size = True
             height, width = image.shape[:2]
-            warnings.append(
-                f"frame {index}: {_text(path.name)} is {width}x{height}, the first image is {size[1]}x{size[0]}"
-            )
+            warnings.append(f"frame {index}: {name} is {width}x{height}, the first image is {size[1]}x{size[0]}")
         yield Frame(index, index / fps, image, FrameStatus.OK)
 
 
@@ -122,8 +120,3 @@ def _is_cut_jpeg(data: bytes) -> bool:
     Neither marker occurs inside coded pixels, so the last scan of a whole file has an end behind it.
     """
     return data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-
-
-def _text(name: str) -> str:
-    """A file name that every file can hold, whatever bytes it was made of."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -66,6 +66,7 @@ class FramePeople:
             count = len(array)
             if dtype == np.float32 and not np.isfinite(array).all():
                 raise ValueError(f"{name} holds a value that is not finite")
+            array = array.view()  # the caller's own array stays as it was
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         if self.keypoint_scores is not None:

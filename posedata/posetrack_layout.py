@@ -31,6 +31,7 @@ SEQUENCE_NAME = re.compile(r"[0-9]{5,6}_(mpiinew|mpii|bonn)(_|\.|$)")
 # Where annotations lie under a root, best place first; each may hold split folders or the files themselves.
 _PLACES = ("annotations", "posetrack_data/annotations", "posetrack_data")
 _IMAGE_DEPTH = 4
+_EIGHT_DIGITS = re.compile(r"/[0-9]{8}\.[A-Za-z]+$")  # a frame of PoseTrack17
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def find_layout(source: Path, certain: bool = False) -> PoseTrackLayout | None:
 
 
 def _of_root(root: Path, only_split: str | None, certain: bool) -> PoseTrackLayout | None:
-    if not (root / "images").is_dir():
+    if not os.path.isdir(root / "images"):
         return None
     matlab = 0
     for place in _PLACES:
@@ -72,7 +73,7 @@ def _of_root(root: Path, only_split: str | None, certain: bool) -> PoseTrackLayo
         for split in top.folders:
             inside = list_folder(root / place / split, (split,))
             found = [(split, inside.path / n) for n in inside.files if n.endswith(".json")]
-            if certain or (root / "images" / split).is_dir() or _named_like(found):
+            if certain or os.path.isdir(root / "images" / split) or _named_like(found):
                 files += found
             matlab += sum(n.endswith(".mat") for n in inside.files)
         if not files:  # files beside split folders are collections of sequences
@@ -135,8 +136,8 @@ def read_layout(
     kind = next((k for k in kinds if k), "posetrack18")
     if kind == "posetrack18" and layout.place == "posetrack_data":
         kind = "posetrack21"
-    if not kinds and all(not s.frames or len(s.frames[0].name) >= 12 for _, s in sequences):
-        kind = "posetrack17"  # its frame names have eight digits
+    if not kinds and all(_EIGHT_DIGITS.search(s.frames[0].name) for _, s in sequences):
+        kind = "posetrack17"
     names = [s.id for _, s in sequences]
     unique = [
         Sequence(f"{of_split}/{s.id}", s.path, s.frames, s.annotation, s.fps, s.fault)
@@ -215,7 +216,8 @@ def _folder_of(
     named = [root / inside, root / "images" / inside]
     named += [root / "images" / split / last for last in dict.fromkeys((inside.name, name)) if last]
     for folder in named:
-        if folder.is_dir() and (files := list_folder(folder).images):
+        # os.path asks without failing, whatever the name in the annotation
+        if os.path.isdir(folder) and (files := list_folder(folder).images):
             return folder, frozenset(files)
     for last in (inside.name, name):
         if len(found := by_name.get(last, [])) == 1:
@@ -275,6 +277,6 @@ def _without_annotation(
             continue
         names = folder.images
         where = "/".join(("images", *folder.parts))
-        frames = tuple(FrameRef(folder.path / n, f"{where}/{n}") for n in names)
+        frames = tuple(FrameRef(folder.path / n, printable(f"{where}/{n}")) for n in names)
         found.append((of_split, Sequence(printable(folder.path.name), folder.path, frames, None, ASSUMED_FPS)))
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,6 +19,7 @@ from av.video.reformatter import VideoReformatter
 from posedata.errors import BadInput
 from posedata.frames import Frame, FrameSource, VideoInfo
 from posedata.people import FrameStatus
+from posedata.sequence import printable
 
 # Containers that hold their own frames. Playlists (hls, concat, dash ...) are not among them: a text file that calls
 # itself .mp4 must not make ptrack open other files.
@@ -25,7 +27,9 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,flv,asf,ogg,h264,hevc,m4v,mjpeg,gif,apng,ivf,nut,"
     "mxf,dv,rm,obu,av1,yuv4mpegpipe,wtv,h263,vc1,swf,webp_pipe"
 )
+_WITH_LENGTH = {"mov", "matroska", "avi"}  # whose headers state the length
 _NOMINAL_FPS = 25.0  # where neither the frames nor the container say when a frame is shown
+_JITTER = 1.0  # seconds that times may run backwards before this counts as a new beginning
 _LEAST_STEP = 0.001  # seconds between frames whose times do not rise
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics that 8-bit RGB cannot show
 
@@ -37,29 +41,32 @@ def open_video(path: Path, first: int, last: int | None) -> Iterator[FrameSource
     Raises:
         BadInput: the file cannot be opened, holds no video, or not one of its frames can be decoded.
     """
+    where = printable(str(path))
     with ExitStack() as stack:
-        container = stack.enter_context(_container(path, stack))
+        container = stack.enter_context(_container(path, where, stack))
         stream = next((s for s in container.streams.video if not _is_cover(s)), None)
         if stream is None:
             kinds = sorted({s.type for s in container.streams})
             what = f"only {' and '.join(kinds)}" if kinds else "no stream at all"
-            raise BadInput(f"{path}: holds no video ({what}); convert it or leave it out")
-        stream.thread_type = "AUTO"
+            raise BadInput(f"{where}: holds no video ({what}); convert it or leave it out")
+        # several threads decode damaged pictures differently from run to run, and a record must not depend on that
+        stream.thread_type, stream.thread_count = "NONE", 1
         warnings: list[str] = []
         pictures = _Pictures(container, stream, warnings)
         head = next(pictures, None)
         if head is None:
             why = f" ({pictures.failure})" if pictures.failure else ""
-            raise BadInput(f"{path}: not one frame of it can be decoded{why}; convert it or leave it out")
+            raise BadInput(f"{where}: not one frame of it can be decoded{why}; convert it or leave it out")
         width, height = head.width, head.height
         if _is_lying(_orientation(head)):
             width, height = height, width
         rate = _rate(stream)
-        info = VideoInfo(path.name, rate, width, height)
-        yield FrameSource(info, _frames(head, pictures, rate or _NOMINAL_FPS, first, last, warnings), warnings)
+        info = VideoInfo(printable(path.name), rate, width, height)
+        clock = _Times(stream.time_base, _promised_seconds(container, stream), rate or _NOMINAL_FPS, warnings)
+        yield FrameSource(info, _frames(head, pictures, clock, first, last, warnings), warnings)
 
 
-def _container(path: Path, stack: ExitStack) -> av.container.InputContainer:
+def _container(path: Path, where: str, stack: ExitStack) -> av.container.InputContainer:
     options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
     try:
         # an absolute path: "http:x.mp4" is a legal file name, and FFmpeg would take it for an address
@@ -68,7 +75,7 @@ def _container(path: Path, stack: ExitStack) -> av.container.InputContainer:
             return av.open(name, options=options, metadata_errors="replace")
         return av.open(stack.enter_context(path.open("rb")), options=options, metadata_errors="replace")
     except (OSError, av.FFmpegError) as error:
-        raise BadInput(f"{path}: cannot be read as a video ({_reason(error)}); convert it or leave it out") from None
+        raise BadInput(f"{where}: cannot be read as a video ({_reason(error)}); convert it or leave it out") from None
 
 
 def _is_text(name: str) -> bool:
@@ -95,15 +102,27 @@ def _rate(stream: av.VideoStream) -> float | None:
     return float(rate) if rate and 0 < rate < 100_000 else None
 
 
+def _promised_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """How long the video stream is by its container's header; None where that only guesses, from the file's size."""
+    if not set(container.format.name.split(",")) & _WITH_LENGTH:
+        return None
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1  # else the length may be the sound's
+    return container.duration / av.time_base if container.duration and alone else None
+
+
 class _Pictures:
     """Decoded pictures in order of display; damage is jumped over, noted, and never ends the reading early."""
 
-    def __init__(
-        self, container: av.container.InputContainer, stream: av.VideoStream, warnings: list[str]
-    ) -> None:
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream, warnings: list[str]) -> None:
         self.failure = ""  # the first thing that went wrong
         self._container, self._stream, self._warnings = container, stream, warnings
-        self._given, self._lost_at, self._damaged, self._broken_at = 0, [], 0, None
+        self._given = 0  # pictures decoded
+        self._lost_at: list[int] = []  # how many had been given at each piece that could not be decoded
+        self._damaged = 0  # pictures that the decoder patched up
+        self._last_damaged = self._last_cut = False  # the newest picture, and the newest piece of the file
+        self._broken = False  # whether the container itself breaks off
         self._pictures = self._decode()
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
@@ -122,7 +141,8 @@ class _Pictures:
                 continue
             for picture in pictures:
                 self._given += 1
-                self._damaged += bool(picture.is_corrupt)
+                self._last_damaged = bool(picture.is_corrupt)
+                self._damaged += self._last_damaged
                 yield picture
 
     def _packets(self) -> Iterator[av.Packet | None]:
@@ -132,86 +152,114 @@ class _Pictures:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
                 self._note(error)
-                self._broken_at = self._given
+                self._broken = True
                 packet = None
             if packet is None:
                 break
             if packet.size:  # an empty one would end the decoder's work before its time
+                self._last_cut = packet.is_corrupt
                 yield packet
         yield None  # gives the pictures that the decoder still holds
 
     def _note(self, error: Exception) -> None:
         self.failure = self.failure or _reason(error)
 
-    def warn(self) -> None:
-        """One sentence on all that was lost so far."""
+    def warn(self, whole: bool, promised: str = "") -> None:
+        """One sentence on all that was lost so far.
+
+        Args:
+            whole: all pictures have been asked for, so that what is lost now is the tail.
+            promised: how the container's length differs, in words.
+        """
         middle = [place for place in self._lost_at if place < self._given]
         parts = []
         if middle:
-            parts.append(f"{_count(len(middle), 'piece')} of it before frame {middle[0]} and later could not be decoded")
-        if self._broken_at is not None or len(middle) < len(self._lost_at):
-            parts.append(f"it breaks off after frame {self._given - 1}")
+            parts.append(
+                f"{_count(len(middle), 'piece')} of it, the first at frame {middle[0]}, could not be decoded"
+            )
         if self._damaged:
             parts.append(f"{_count(self._damaged, 'frame')} came out damaged")
-        if parts and self._given:
+        lost_tail = (
+            self._broken or self._last_cut or self._last_damaged or promised or len(middle) < len(self._lost_at)
+        )
+        if whole and lost_tail:
+            parts.append(f"it breaks off after frame {self._given - 1}{promised}")
+        if parts:
             why = f" ({self.failure})" if self.failure else ""
             self._warnings.append(f"the video is damaged: {', '.join(parts)}{why}")
 
 
 def _frames(
-    head: av.VideoFrame, pictures: _Pictures, rate: float, first: int, last: int | None, warnings: list[str]
+    head: av.VideoFrame, pictures: _Pictures, clock: _Times, first: int, last: int | None, warnings: list[str]
 ) -> Iterator[Frame]:
     """The frames asked for; only these are turned into RGB."""
     reformatter = VideoReformatter()
-    clock = _Times(rate, warnings)
     turned: np.ndarray | None = None
-    size = None
+    size, changed = (head.width, head.height), False
+    if (transfer := getattr(head, "color_trc", None)) in _HDR:
+        warnings.append(f"its colours are {_HDR[int(transfer)]} (HDR) and are read without tone mapping")
     index = 0
     picture: av.VideoFrame | None = head
     while picture is not None and (last is None or index <= last):
         seconds = clock.of(picture, index)
         turned = _orientation(picture, turned)
-        if size is None and getattr(picture, "color_trc", None) in _HDR:
-            warnings.append(f"its colours are {_HDR[int(picture.color_trc)]} (HDR) and are read without tone mapping")
-        if size not in (None, (picture.width, picture.height), "changed"):
-            warnings.append(
-                f"frame {index} is {picture.width}x{picture.height} where those before are {size[0]}x{size[1]}"
-            )
-            size = "changed"
-        size = size or (picture.width, picture.height)
+        if not changed and (picture.width, picture.height) != size:
+            changed = True
+            sizes = f"{picture.width}x{picture.height} where those before are {size[0]}x{size[1]}"
+            warnings.append(f"frame {index} is {sizes}; frames are given as they are")
         if index >= first:
-            image = _upright(_rgb(reformatter, picture), turned)
-            yield Frame(index, seconds, image, FrameStatus.OK)
+            yield Frame(index, seconds, _upright(_rgb(reformatter, picture), turned), FrameStatus.OK)
         index += 1
         picture = next(pictures, None)
-    pictures.warn()
+    whole = picture is None
+    pictures.warn(whole, clock.promised() if whole else "")
 
 
 class _Times:
     """The frames' times in seconds from the first one, made to rise where the file's do not."""
 
-    def __init__(self, rate: float, warnings: list[str]) -> None:
-        self._step, self._warnings = 1 / rate, warnings
-        self._start: float | None = None
+    def __init__(
+        self,
+        base: Fraction | None,  # the stream's time base: pictures after the last packet do not bring their own
+        length: float | None,  # seconds that the container promises
+        rate: float,  # frames a second, where the frames carry no times
+        warnings: list[str],
+    ) -> None:
+        self._base, self._length, self._step, self._warnings = base, length, 1 / rate, warnings
+        self._start: float | None = None  # what the file calls the time of the first frame
         self._last: float | None = None
         self._warned = False
 
     def of(self, picture: av.VideoFrame, index: int) -> float:
         stamp = picture.pts if picture.pts is not None else picture.dts
-        if stamp is None or picture.time_base is None:
-            seconds = 0.0 if self._last is None else self._last + self._step
+        following = 0.0 if self._last is None else self._last + self._step
+        if stamp is None or self._base is None:
+            seconds = following
         else:
-            absolute = float(stamp * picture.time_base)
+            absolute = float(stamp * self._base)
             if self._start is None:
-                self._start = absolute - (0.0 if self._last is None else self._last + self._step)
+                self._start = absolute - following
             seconds = absolute - self._start
+            if self._last is not None and seconds < self._last - _JITTER:  # the file begins anew in its middle
+                self._start, seconds = absolute - following, following
+                self._warn(index)
         if self._last is not None and seconds <= self._last:
             seconds = self._last + _LEAST_STEP
-            if not self._warned:
-                self._warnings.append(f"the times of the frames do not rise at frame {index}; they were mended")
-            self._warned = True
+            self._warn(index)
         self._last = seconds
         return seconds
+
+    def _warn(self, index: int) -> None:
+        if not self._warned:
+            self._warnings.append(f"the times of the frames do not rise at frame {index}; they were mended")
+        self._warned = True
+
+    def promised(self) -> str:
+        """What the container says of its length, in words, where the frames end long before."""
+        there = 0.0 if self._last is None else self._last + self._step
+        if self._length is None or self._length - there <= max(3 * self._step, 0.02 * self._length):
+            return ""
+        return f", {there:.2f} s of the {self._length:.2f} s that its container promises"
 
 
 def _rgb(reformatter: VideoReformatter, picture: av.VideoFrame) -> np.ndarray:

@@ -11,6 +11,7 @@ from configs.models import bundled_digest, find_model
 from configs.settings import Settings
 from posedata.people import FramePeople
 from posedata.records import ModelRef
+from posedata.sequences import Sequence
 from posedata.skeletons import SKELETONS
 from stages.pipeline import Part
 from stages.stream import Stage
@@ -32,6 +33,7 @@ class GivenDetections:
 
     file: Path
     frames: Mapping[str, Mapping[int, FramePeople]]  # sequence id -> frame -> people
+    warnings: tuple[str, ...] = ()
 
 
 def parts(stages: tuple[str, ...], settings: Settings, hardware: Hardware) -> list[Part]:
@@ -42,6 +44,18 @@ def parts(stages: tuple[str, ...], settings: Settings, hardware: Hardware) -> li
     """
     makers = {"detect": _detect, "pose": _pose, "track": _track}
     return [makers[name](settings, hardware) for name in stages]
+
+
+def read_given(file: Path, sequences: tuple[Sequence, ...]) -> GivenDetections:
+    """The boxes of a COCO results, PoseTrack or MOT file, by sequence and frame.
+
+    Raises:
+        BadInput: the file cannot be used, naming entry and field; or none of its boxes belongs to the sequences.
+    """
+    from posedata.formats.detections import read_detections
+
+    found = read_detections(file, sequences)
+    return GivenDetections(file, found.frames, found.warnings)
 
 
 def given_boxes(given: GivenDetections, sequence: str) -> Part:

@@ -11,6 +11,8 @@ from posedata.errors import BadInput
 from posedata.people import MAX_COORDINATE, FramePeople, Origin
 from posedata.record_header import Json
 
+MAX_GIVEN = MAX_COORDINATE / 2  # pixels; a corner plus a side is still a coordinate
+
 
 @dataclass(frozen=True)
 class ImagePeople:
@@ -38,8 +40,8 @@ def numbers(
         array = np.array(value, np.float64)
     except OverflowError:
         array = np.array([np.inf])
-    if not np.isfinite(array).all() or (len(array) and np.abs(array).max() > MAX_COORDINATE):
-        raise BadInput(f"{where}.{name} holds a number beyond {MAX_COORDINATE:g}; write pixels")
+    if not np.isfinite(array).all() or (len(array) and np.abs(array).max() > MAX_GIVEN):
+        raise BadInput(f"{where}.{name} holds a number beyond {MAX_GIVEN:g}; write pixels")
     return array
 
 
@@ -49,7 +51,7 @@ def score_of(value: Json, where: str) -> float:
     Raises:
         BadInput: it is none; `where` names file, entry and field.
     """
-    if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > MAX_COORDINATE:
+    if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > MAX_GIVEN:
         raise BadInput(f"{where} is {str(value)[:40]}, not a finite number; write a score, 0..1")
     return float(value)
 

@@ -11,7 +11,7 @@ from posedata.atomic import write_atomically
 from posedata.boxes import xyxy_to_xywh
 from posedata.errors import BadInput
 from posedata.formats.exported import ExportSequence, Keep, Tally, choose, file_of
-from posedata.people import MAX_COORDINATE
+from posedata.formats.fields import MAX_GIVEN
 from posedata.skeletons import mapping
 
 _FIELDS = ("frame", "id", "left", "top", "width", "height", "confidence")
@@ -69,7 +69,7 @@ def _box(raw: bytes, where: str) -> tuple[int, np.ndarray, float]:
             value = float(cell)
         except ValueError:
             value = float("nan")
-        if not abs(value) <= MAX_COORDINATE:
+        if not abs(value) <= MAX_GIVEN:
             raise BadInput(f"{where}: {name} is {cell[:40]!r}, not a number of pixels, frames or a score")
         values.append(value)
     if values[0] != int(values[0]) or values[0] < 1:

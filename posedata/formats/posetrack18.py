@@ -99,7 +99,7 @@ def _lines(
     number = 0
     for place, (frame, chosen) in enumerate(frames):
         people[place] = len(chosen)
-        joints = np.concatenate([chosen.keypoints, chosen.present[..., None]], axis=2).reshape(len(chosen), -1)
+        joints = np.concatenate([chosen.keypoints, chosen.present[..., None]], axis=2)
         boxes = np.round(xyxy_to_xywh(chosen.boxes), 3)
         for row in range(len(chosen)):
             entry = {
@@ -109,7 +109,7 @@ def _lines(
                 "track_id": int(chosen.track_ids[row]),
                 "bbox": boxes[row],
                 "score": float(chosen.person_scores[row]),
-                "keypoints": joints[row],
+                "keypoints": joints[row].ravel(),
                 "scores": chosen.scores[row],
             }
             yield (b",\n" if number else b"") + orjson.dumps(entry, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -18,6 +18,7 @@ from posedata.synthetic.dress import (
     Shape,
     ball,
     hair_shapes,
+    hem_shape,
     legwear_shapes,
     limb,
     sleeve_shapes,
@@ -106,30 +107,42 @@ def _torso(posed: Posed, look: Look) -> list[Shape]:
     unit, girth = build.height, build.girth
     pelvis, chest = posed.frames[Axes.PELVIS], posed.frames[Axes.CHEST]
     hips, upper = torso_coats(look)
-    waist = 0.078 * girth * (1 - 0.12 * build.bust)
-    loose = 0.006 * look.looseness
+    seat = Coat(CLOTH, hips.paint)
+    waist = (0.080 - 0.010 * build.bust) * girth
+    broad = build.shoulders * (0.55 + 0.45 * girth)
+    loose = 0.005 * look.looseness
     # heavy people gain more in front than at the sides
     depth = 0.66 + 0.35 * max(girth - 1.05, 0)
+    skin = Coat(SKIN, Paint(look.skin))
     shapes = [
         limb(
-            points[Point.PELVIS], points[Point.WAIST], (0.090 * build.hips * girth + loose) * unit,
-            (waist + loose) * unit, pelvis, hips, (1.0, 0.6, depth),
+            points[Point.PELVIS], points[Point.WAIST], 0.097 * build.hips * girth * unit, waist * unit, pelvis, hips,
+            (1.0, 0.55, depth),
         ),
         limb(
-            points[Point.WAIST], points[Point.CHEST], (waist + loose) * unit,
-            (0.098 * build.shoulders * (0.5 + 0.5 * girth) + loose) * unit, chest, upper, (1.0, 0.45, depth),
+            points[Point.WAIST], points[Point.CHEST], (waist + loose) * unit, (0.101 * broad + loose) * unit, chest,
+            upper, (1.0, 0.5, depth),
         ),
         limb(
             points[Point.NECK], points[Point.NECK] + 0.62 * (points[Point.HEAD] - points[Point.NECK]),
-            0.033 * girth**0.6 * unit, 0.029 * girth**0.6 * unit, chest, Coat(SKIN, Paint(look.skin)),
+            0.033 * girth**0.6 * unit, 0.030 * girth**0.6 * unit, chest, skin,
         ),
     ]  # fmt: skip
+    # the shoulder girdle and the breast muscles lie across
+    across = chest[:, [1, 0, 2]]
+    for side, rise, front, radius, coat in ((0.072, 0.174, -0.004, 0.044, upper), (0.050, 0.140, 0.016, 0.050, upper)):
+        ends = [
+            points[Point.WAIST] + chest @ (sign * side * broad * unit, rise * unit, front * unit) for sign in (1, -1)
+        ]
+        shapes.append(limb(ends[0], ends[1], radius * unit, radius * unit, across, coat, (1.0, 1.0, 0.95)))
+    if look.hem > 0:
+        shapes.append(hem_shape(posed, look, (waist + loose + 0.004) * unit, depth))
     for number, sign in enumerate((1, -1)):
         shoulder = points[Point.LEFT_SHOULDER + number]
         root = points[Point.NECK] + chest @ (sign * 0.012 * unit, 0.012 * unit, 0)
-        shapes.append(limb(root, shoulder, 0.026 * unit, 0.034 * unit * girth**0.5, chest, upper))
+        shapes.append(limb(root, shoulder, 0.030 * unit, 0.030 * unit * girth**0.5, chest, upper))
         buttock = points[Point.LEFT_HIP + number] + pelvis @ (-sign * 0.008 * unit, -0.022 * unit, -0.022 * unit)
-        shapes.append(ball(buttock, pelvis, np.array([0.056, 0.062, 0.056]) * girth * unit, hips))
+        shapes.append(ball(buttock, pelvis, np.array([0.056, 0.062, 0.054]) * girth * unit, seat))
         if build.bust:
             breast = points[Point.WAIST] + chest @ (sign * 0.042 * unit, 0.115 * unit, 0.040 * unit)
             shapes.append(ball(breast, chest, np.array([0.044, 0.046, 0.046]) * unit * (0.7 + 0.3 * build.bust), upper))
@@ -170,7 +183,7 @@ def _arm(posed: Posed, look: Look, number: int) -> list[Shape]:
     skin = Coat(SKIN, Paint(look.skin))
     palm = Coat(SKIN, Paint(look.gloves or look.skin))
     shapes = [
-        limb(shoulder, elbow, 0.033 * thick, 0.024 * thick, upper, skin),
+        limb(shoulder, elbow, 0.030 * thick, 0.024 * thick, upper, skin),
         limb(elbow, wrist, 0.025 * thick, 0.0165 * thick, fore, skin),
         ball(wrist + hand @ (0, -0.026 * unit, 0), hand, np.array([0.0115, 0.032, 0.0215]) * unit, palm),
         ball(wrist + hand @ (0, -0.062 * unit, 0.002 * unit), hand, np.array([0.0095, 0.030, 0.0175]) * unit, palm),
@@ -192,10 +205,12 @@ def _leg(posed: Posed, look: Look, number: int) -> list[Shape]:
     heel = ankle + foot @ (0, -0.024 * unit, -0.016 * unit)
     sole = np.array([0, -0.013 * unit, 0])
     under = Coat(LEATHER, Paint(look.soles))
+    covered = look.leg_cover > 1.2 and look.legwear in ("trousers", "leggings")
+    muscle = Coat(CLOTH, Paint(look.bottom.colour)) if covered else skin
     return [
         limb(hip, knee, 0.050 * thick, 0.034 * thick, thigh, skin),
         limb(knee, ankle, 0.033 * thick, 0.021 * thick, shin, skin),
-        ball(calf, shin, np.array([0.029, 0.068, 0.029]) * thick, skin),
+        ball(calf, shin, np.array([0.029, 0.068, 0.029]) * thick, muscle),
         limb(heel, toe, 0.025 * unit, 0.024 * unit, foot, shoe, (1.0, 1.0, 0.8)),
         limb(ankle, heel, 0.024 * unit, 0.024 * unit, foot, shoe),
         limb(heel + foot @ sole, toe + foot @ sole, 0.026 * unit, 0.025 * unit, foot, under, (1.0, 1.0, 0.35)),

@@ -191,7 +191,7 @@ def posed(
     neck = chest @ rotation_x(0.5 * a["head_nod"] + 12) @ rotation_z(-0.4 * a["head_tilt"])
     points[Point.HEAD] = points[Point.NECK] + neck @ (0, 0.045 * height, 0) + head @ (0, 0.062 * height, 0.012 * height)
     for number, (side, sign) in enumerate((("left", 1), ("right", -1))):
-        shoulder = points[Point.WAIST] + chest @ (sign * 0.112 * height * build.shoulders, 0.188 * height, 0)
+        shoulder = points[Point.WAIST] + chest @ (sign * 0.105 * height * build.shoulders, 0.186 * height, 0)
         lift = max(0.0, a[f"{side}_arm_out"] - 60, a[f"{side}_arm_raise"] - 90) / 110
         shoulder = shoulder + chest @ (-sign * 0.02 * lift * height, 0.035 * lift * height, 0)
         upper = (

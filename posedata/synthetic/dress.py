@@ -68,9 +68,25 @@ def ball(
 
 def torso_coats(look: Look) -> tuple[Coat, Coat]:
     """Of the hips and of the chest."""
-    tucked = 0.75 if look.legwear in ("trousers", "skirt") and look.looseness < 0.35 else 0.25
     lower = look.top if look.legwear == "dress" else look.bottom
-    return Coat(CLOTH, lower, look.top, tucked), Coat(CLOTH, look.top, trunk=True)
+    return Coat(CLOTH, lower, look.top, 0.75), Coat(CLOTH, look.top, trunk=True)
+
+
+def hem_shape(
+    posed: Posed,
+    look: Look,
+    waist: float,  # metres: half width of the top at the waist
+    depth: float,  # of the trunk over its width
+) -> Shape:
+    """The part of a top that hangs over the hips."""
+    unit, frame = look.build.height, posed.frames[Axes.PELVIS]
+    points = posed.points
+    knees = (points[Point.LEFT_KNEE] + points[Point.RIGHT_KNEE]) / 2 - points[Point.PELVIS]
+    down = frame @ (0, -1.0, 0) + 0.6 * knees / max(float(np.linalg.norm(knees)), 1e-6)
+    end = points[Point.PELVIS] + look.hem * 0.10 * unit * down / max(float(np.linalg.norm(down)), 1e-6)
+    wide = 0.104 * look.build.hips * look.build.girth * unit + 0.010 * look.looseness * unit
+    coat = Coat(CLOTH, look.top)
+    return limb(points[Point.WAIST], end, waist, wide, frame, coat, (1.0, 0.5, depth + 0.06), high_cap=False)
 
 
 def sleeve_shapes(
@@ -89,8 +105,8 @@ def sleeve_shapes(
     gap = (0.0035 + 0.008 * look.looseness) * unit
     share = min(look.sleeves, 1.0)
     end = shoulder + share * (elbow - shoulder)
-    wide = 0.024 + (1 - share) * 0.009
-    shapes = [limb(shoulder, end, 0.034 * thick + gap, wide * thick + gap, upper, coat, high_cap=share == 1.0)]
+    wide = 0.024 + (1 - share) * 0.006
+    shapes = [limb(shoulder, end, 0.031 * thick + gap, wide * thick + gap, upper, coat, high_cap=share == 1.0)]
     if look.sleeves > 1:
         part = 0.96 * (look.sleeves - 1)
         tight = 0.025 - part * 0.0075
@@ -114,7 +130,7 @@ def legwear_shapes(posed: Posed, look: Look) -> list[Shape]:
         share = min(look.leg_cover, 1.0)
         wide = (0.034 + (1 - share) * 0.016) * thick + gap
         end = hip + share * (knee - hip)
-        shapes.append(limb(hip, end, 0.051 * thick + gap, wide, thigh, coat, high_cap=share == 1.0))
+        shapes.append(limb(hip, end, 0.050 * thick + 0.6 * gap, wide, thigh, coat, high_cap=share == 1.0))
         if look.leg_cover > 1:
             part = 0.97 * (look.leg_cover - 1)
             narrow = (0.036 - 0.010 * part) * thick + 1.2 * gap
@@ -162,7 +178,7 @@ def hair_shapes(
         return [crown, ball(at(0, 0.026, 0.065), frame, np.array([0.036, 0.006, 0.036]) * size, cap)]
     volume, low = {"short": (1.02, -0.02), "full": (1.07, -0.30), "curls": (1.2, -0.35)}.get(style, (1.05, -0.25))
     crown = np.array([0.0465, 0.066, 0.058]) * volume * size
-    shapes = [ball(at(0, 0.008, -0.009), frame, crown, coat, (0, 1, -0.85, low))]
+    shapes = [ball(at(0, 0.008, -0.009), frame, crown, coat, (0, 1, -0.85, low + look.hairline))]
     if style == "long":
         unit = look.build.height
         back = neck + chest @ (0, -0.045 * unit, -0.052 * unit)

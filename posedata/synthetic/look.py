@@ -43,11 +43,13 @@ class Look:
     skin: Colour
     hair: Colour
     hair_style: str  # one of HAIR_STYLES
+    hairline: float  # -0.15 low .. 0.15 high
     beard: float  # 0 none .. 1 full
     glasses: bool
     eyes: Colour
     lips: Colour
     top: Paint
+    hem: float  # how far the top hangs over the hips: 0 tucked in .. 1
     sleeves: float  # 0 none, 1 to the elbow, 2 to the wrist
     legwear: str  # one of LEGWEAR
     bottom: Paint
@@ -121,11 +123,13 @@ def random_look(rng: np.random.Generator) -> Look:
         skin=skin,
         hair=hair,
         hair_style=style,
+        hairline=float(rng.uniform(-0.15, 0.12)),
         beard=0.0 if feminine or child or rng.random() < 0.6 else float(rng.uniform(0.3, 1.0)),
         glasses=bool(rng.random() < 0.15),
         eyes=mix((0.20, 0.12, 0.07), (0.30, 0.42, 0.50), float(rng.random() ** 2) if tone < 2 else 0.0),
         lips=mix(mix(skin, (0.62, 0.22, 0.22), 0.45), (0.75, 0.10, 0.15), 0.5 * feminine * rng.random()),
         top=top,
+        hem=0.0 if legwear in ("skirt", "dress") or rng.random() < 0.25 else float(rng.uniform(0.1, 0.9)),
         sleeves=sleeves,
         legwear=legwear,
         bottom=bottom,

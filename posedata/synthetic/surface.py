@@ -131,7 +131,8 @@ def _covered(
         fold = np.sin(angle * 3 + share * 5 + phase) * np.sin(share * 11 - angle * 2 + 2 * phase)
         colours *= 1 + np.float32(0.07) * fold
     elif coat.kind == HAIR:
-        colours *= 1 + np.float32(0.14) * np.sin(angle * 23 + 3 * share)
+        strands = np.sin(angle * 31 + 4 * share) * np.sin(angle * 13 - 5 * share)
+        colours *= 1 + np.float32(0.12) * strands
     return colours
 
 
@@ -183,13 +184,13 @@ def _face(
     red = tuple(np.clip(np.array(look.skin) * (1.06, 0.84, 0.82), 0, 1))
     put(front & ((side - 0.48) ** 2 + (y + 0.22) ** 2 < 0.05), red, 0.4)
     if look.beard:
-        jaw = (z > -0.05) & (y < -0.36 - 0.25 * (side < 0.2)) | (z > 0) & (side > 0.72) & (y < -0.05)
+        jaw = (z > -0.15) & (y < 0.8 * side**2 - 0.68)
         lip = front & (side < 0.32) & (np.abs(y + 0.44) < 0.07)
         put(jaw | lip, look.hair, 0.35 + 0.55 * look.beard)
     put(front & (side < 0.27) & (np.abs(y + 0.58 - 0.25 * side**2) < 0.055 - 0.12 * side**2), look.lips, 0.85)
-    eye = front & ((side - 0.41) ** 2 / 0.030 + (y - 0.09) ** 2 / 0.0062 < 1)
+    eye = front & ((side - 0.41) ** 2 / 0.024 + (y - 0.09) ** 2 / 0.0042 < 1)
     put(front & ((side - 0.41) ** 2 / 0.06 + (y - 0.10) ** 2 / 0.022 < 1), tuple(0.8 * c for c in look.skin), 0.6)
-    put(eye, (0.93, 0.92, 0.90))
+    put(eye, (0.86, 0.84, 0.81))
     put(eye & ((side - 0.41) ** 2 + (y - 0.09) ** 2 < 0.0068), look.eyes)
     put(eye & ((side - 0.41) ** 2 + (y - 0.09) ** 2 < 0.0016), (0.02, 0.02, 0.02))
     put(front & (side > 0.2) & (side < 0.64) & (np.abs(y - 0.30 + 0.3 * (side - 0.4) ** 2) < 0.045), look.hair, 0.75)
@@ -198,5 +199,5 @@ def _face(
         frame = front & ((np.abs(ring - 0.20) < 0.03) | (side < 0.2) & (np.abs(y - 0.1) < 0.03))
         put(frame | (np.abs(y - 0.1) < 0.03) & (z > 0) & (side > 0.6), (0.08, 0.07, 0.07), 0.9)
     if look.hair_style != "bald":
-        put(y - 0.85 * z > (-0.08 if look.hair_style in ("short", "cap") else -0.2), look.hair, 0.9)
+        put(y - 0.85 * z > (-0.06 if look.hair_style in ("short", "cap") else -0.2) + look.hairline, look.hair, 0.9)
     return out

@@ -32,7 +32,6 @@ def people(
         xy=np.where(has[..., None], np.asarray(xy, np.float64).reshape(n, 15, 2), 0.0),
         has=has,
         score=np.ones((n, 15)) if score is None else score,
-        visible=np.ones((n, 15)),
         person_score=np.full(n, np.nan),
         head=np.full(n, head),
     )

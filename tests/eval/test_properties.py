@@ -111,7 +111,7 @@ def test_ties_lie_between_their_bounds(seed: int) -> None:
 
 
 def test_strict_is_official_where_there_is_nothing_to_correct() -> None:
-    """Twice the same frames in which everybody is always seen: only the last frame differs, and it is like the rest."""
+    """Everybody is always seen: only the last frame is corrected, and it is like the others."""
     frame, track = [0, 0, 1, 1, 2, 2], [1, 2, 1, 2, 1, 2]
     xy = np.array([np.full((15, 2), 100.0 * t) for t in track])
     case = matched(people(frame, track, xy), people(frame, track, xy + 1.0), 3)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from poseval_scenes import random_matched, write_scene
+from poseval_scenes import matched, random_matched, write_scene
 
 from eval.findings import ScoringInputError
 from eval.loading import Matched
@@ -33,8 +34,10 @@ def write_tracks(path: Path, case: Matched, sequence: str, frames: int, unassign
     )
     found = case.scene.found
     path.parent.mkdir(parents=True)
-    with RecordWriter(path, header) as writer:
+    with RecordWriter(path, header, chunk=4) as writer:
         for f in range(frames):
+            if f and f % 4 == 0:
+                writer.commit_chunk()
             rows = found.frame == f
             ids = found.track[rows].astype(np.int64)
             people = FramePeople(
@@ -49,8 +52,10 @@ def write_tracks(path: Path, case: Matched, sequence: str, frames: int, unassign
 
 @pytest.fixture
 def rounded() -> Matched:
-    """A scene whose numbers a record keeps as they are: hundredths of a pixel, single-precision scores."""
-    return random_matched(4, frames=7, grid=0.25)
+    """A scene whose numbers a record keeps as they are: hundredths of a pixel, no score 0 (that joint is absent)."""
+    case = random_matched(4, frames=7, grid=0.25)
+    found = case.scene.found
+    return matched(case.scene.truth, replace(found, score=np.maximum(found.score, 0.1)), 7)
 
 
 @pytest.mark.parametrize("sequence", ["000342_mpii_test", "val/000342_mpii_test", "images/000342_mpii_relpath_5sec"])
