@@ -35,6 +35,7 @@ def plot_sweep(sweep: Sweep, path: Path) -> None:
         )  # fmt: skip
         axes.set(xlabel="joint score threshold", ylabel=f"{name.upper()} (percent)", title=name.upper())
         axes.grid(alpha=0.3)
+        axes.margins(y=0.1)
     axes.legend(fontsize="small")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

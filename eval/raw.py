@@ -18,9 +18,6 @@ class Regions:
     start: np.ndarray  # [R + 1] int64: polygon r has the corners start[r] .. start[r + 1]
     corners: np.ndarray  # [C, 2] float64 xy, pixels
 
-    def __len__(self) -> int:
-        return len(self.frame)
-
 
 @dataclass(frozen=True)
 class RawSequence:

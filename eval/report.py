@@ -48,8 +48,8 @@ def _latex_row(cells: np.ndarray) -> str:
     return "&" + " &".join(f"{f'{value:1.1f}':>5}" for value in cells) + _END
 
 
-def score_tables(result: PosevalResult | StrictResult, all_joints: bool) -> list[str]:
-    """AP and MOT, readable; all fifteen joints instead of the seven groups on request."""
+def score_tables(result: PosevalResult | StrictResult, all_joints: bool = False, head: bool = True) -> list[str]:
+    """AP and MOT, readable; all fifteen joints instead of seven groups on request; `head` adds the other MOTP."""
     lines: list[str] = []
     if result.ap is not None:
         rows = [("AP", result.ap.ap), ("precision", result.ap.precision), ("recall", result.ap.recall)]
@@ -59,7 +59,7 @@ def score_tables(result: PosevalResult | StrictResult, all_joints: bool) -> list
         rows = [
             ("MOTA", mot.mota),
             ("MOTP", mot.motp),
-            ("MOTP head", mot.motp_head),
+            *([("MOTP head", mot.motp_head)] if head else []),
             ("precision", mot.precision),
             ("recall", mot.recall),
         ]

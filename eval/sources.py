@@ -130,7 +130,8 @@ def pair_work(work: Path, truths: list[Path], findings: Findings) -> list[FilePa
             pairs.append(FilePair(name, truth, record))
         elif records:
             what = f"has no finished tracks for the ground truth {truth.name}"
-            findings.fault(f"tracks-missing {name}", what, "run ptrack track on every sequence", str(work))
+            remedy = "run ptrack track on every sequence, or score one --split"
+            findings.fault(f"tracks-missing {name}", what, remedy, str(work))
     left = len(records) - len({pair.found for pair in pairs})
     if left and pairs:
         findings.warn("extra-file", "sequences have no ground truth and are not scored", "", str(work), count=left)

@@ -60,7 +60,12 @@ def discover(source: Path, kind: str = "auto", split: str | None = None) -> Disc
         found = _one_file(source, kind)
     if split is not None and found.kind not in _POSETRACK:
         raise UsageError(f"{source}: is no PoseTrack data set, --split {split} does not fit; leave it out")
-    return replace(found, sequences=tuple(_with_unique_ids(found.sequences)))
+    return Discovery(
+        found.kind,
+        tuple(_with_unique_ids(found.sequences)),
+        _text(found.description),
+        tuple(_text(problem) for problem in found.problems),
+    )
 
 
 def _one_file(source: Path, kind: str) -> Discovery:
@@ -202,6 +207,11 @@ def _with_unique_ids(sequences: Iterable[Sequence]) -> list[Sequence]:
 
 def _id(parts: tuple[str, ...]) -> str:
     return "/".join(printable(part) for part in parts)
+
+
+def _text(sentence: str) -> str:
+    """A sentence that can be printed, even where a path in it is not valid UTF-8."""
+    return sentence.encode("utf-8", "backslashreplace").decode()
 
 
 def _stem(name: str) -> str:

@@ -31,6 +31,7 @@ _WITH_LENGTH = {"mov", "matroska", "avi"}  # whose headers state the length
 _NOMINAL_FPS = 25.0  # where neither the frames nor the container say when a frame is shown
 _JITTER = 1.0  # seconds that times may run backwards before this counts as a new beginning
 _LEAST_STEP = 0.001  # seconds between frames whose times do not rise
+_BT709, _BT601, _FULL_RANGE = 1, 5, 2  # FFmpeg's numbers
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics that 8-bit RGB cannot show
 
 
@@ -89,7 +90,7 @@ def _is_text(name: str) -> bool:
 
 def _is_cover(stream: av.VideoStream) -> bool:
     """Whether a stream is the picture on a song's sleeve."""
-    return "attached_pic" in str(stream.disposition)
+    return "attached_pic" in str(getattr(stream, "disposition", ""))
 
 
 def _reason(error: Exception) -> str:
@@ -263,9 +264,18 @@ class _Times:
 
 
 def _rgb(reformatter: VideoReformatter, picture: av.VideoFrame) -> np.ndarray:
-    """[H, W, 3] uint8; colour matrix and range are those the frame states, BT.601 where it states none."""
+    """[H, W, 3] uint8; colour matrix and range are those the frame states, BT.601 where it states none.
+
+    The target's matrix means nothing for RGB, but PyAV before 17 looks at the source's only where the two differ.
+    """
+    matrix = int(picture.colorspace)
     converted = reformatter.reformat(
-        picture, format="rgb24", src_colorspace=picture.colorspace, src_color_range=picture.color_range
+        picture,
+        format="rgb24",
+        src_colorspace=matrix,
+        dst_colorspace=_BT601 if matrix == _BT709 else _BT709,
+        src_color_range=int(picture.color_range),
+        dst_color_range=_FULL_RANGE,
     )
     return converted.to_ndarray()
 

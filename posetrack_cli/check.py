@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,6 @@ def check_command(submission: Path, gt: Path | None, split: Path | None, as_json
         raise UsageError("choose one of --gt and --split")
     report = check_submission(submission, _expected(gt, split))
     if as_json:
-        import json
-
         click.echo(json.dumps(_plain(report), allow_nan=False))
         return 3 if report.faults else 0
     click.echo(f"{submission}: {report.form}, {report.files} files, {report.frames} frames, {report.people} people")
@@ -41,7 +40,8 @@ def check_command(submission: Path, gt: Path | None, split: Path | None, as_json
         click.echo(f"warning: {finding.sentence()}")
     if gt is None and split is None:
         click.echo("not checked: whether every sequence and frame of the split is there (give --gt or --split)")
-    click.echo(f"{len(report.faults)} faults: do not upload it" if report.faults else "nothing wrong found")
+    kinds = f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}"
+    click.echo(f"{kinds}: do not upload it" if report.faults else "nothing wrong found")
     return 3 if report.faults else 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,13 @@ from posedata.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from eval.findings import Finding, Findings
+    from eval.hota import HotaTable
+    from eval.loading import Loaded, Thresholds
+    from eval.poseval import MotEngine, PosevalResult
     from eval.sources import FilePair
+    from eval.strict import StrictResult
+    from eval.sweep import Sweep
+    from eval.trajectories import TrajectoryCounts, TrajectoryTable
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -88,7 +96,7 @@ def eval_command(
     ptrack eval WORK --gt GT           the tracks in a work folder
     ptrack eval VIDEO_DIR              a PoseTrack split, whose ground truth lies beside the images
     """
-    from eval import outputs, poseval, report
+    from eval import poseval
     from eval.findings import Findings, ScoringInputError
     from eval.loading import Thresholds, load_all
 
@@ -106,60 +114,93 @@ def eval_command(
         result = poseval.evaluate(
             official, findings, metrics != "mot", metrics != "ap", per_sequence, mot_engine=mot_engine
         )
-        whole = poseval.whole_sequences(loaded)
-        strict_result = hota_result = sweep_result = None
-        if strict:
-            from eval.strict import strict_score
-
-            strict_result = strict_score(whole, official, findings, mot_engine)
-        if hota:
-            hota_result = _hota(whole)
-        if sweep and official:
-            from eval.sweep import sweep as run_sweep
-
-            sweep_result = run_sweep(official)
+        extras = _extras(loaded, findings, strict, hota, sweep, mot_engine)
     except ScoringInputError as error:
         _print_warnings(error.warnings, quiet)
         raise
     _print_warnings(result.warnings, quiet)
-    if form == "json":
-        import json
-
-        content = outputs.as_json(result, strict_result, hota_result, sweep_result)
-        click.echo(json.dumps(content, allow_nan=False))
-    elif form == "csv":
-        click.echo(outputs.as_csv(result), nl=False)
-    elif form == "latex":
-        lines = report.latex_ap(result.ap) if result.ap is not None else []
-        lines += report.latex_mot(result.mot, motp == "head") if result.mot is not None else []
-        click.echo("\n".join(lines))
-    else:
-        blocks = [[f"{result.frames} labelled frames of {len(official)} sequences{_thresholds(keep)}"]]
-        blocks += [report.score_tables(result, joints), report.sequence_lines(result)]
-        if strict_result is not None:
-            blocks.append(["Strict: the same without the official tool's known faults"])
-            blocks.append(report.score_tables(strict_result, joints))
-            blocks.append(["Corrected:", *(f"  {line}" for line in strict_result.corrections)])
-        if hota_result is not None:
-            blocks.append(report.hota_lines(*hota_result, joints))
-        if sweep_result is not None:
-            blocks.append(report.sweep_lines(sweep_result))
-        click.echo("\n\n".join("\n".join(block) for block in blocks if block))
+    first_line = f"{result.frames} labelled frames of {len(official)} sequences{_thresholds(keep)}"
+    click.echo(_text(result, extras, form, joints, motp == "head", first_line), nl=False)
     if out is not None:
-        written = outputs.write_official(result, out, motp == "head")
-        if strict_result is not None or hota_result is not None:
-            import json
-
-            content = outputs.as_json(result, strict_result, hota_result, None)
-            written.append(outputs.write_text(out / "ptrack_metrics.json", json.dumps(content, allow_nan=False)))
-        if sweep_result is not None:
-            from eval.plots import plot_sweep
-
-            written.append(outputs.write_text(out / "sweep.csv", outputs.sweep_csv(sweep_result)))
-            plot_sweep(sweep_result, out / "sweep.png")
-            written.append(out / "sweep.png")
+        count = _write(result, extras, out, motp == "head")
         if form is None:
-            click.echo(f"\nwrote {len(written)} files to {out}")
+            click.echo(f"\nwrote {count} files to {out}")
+
+
+@dataclass(frozen=True)
+class _Extras:
+    """What was asked for beyond the official figures."""
+
+    strict: StrictResult | None
+    hota: tuple[HotaTable, TrajectoryTable, TrajectoryCounts] | None
+    sweep: Sweep | None
+
+
+def _extras(
+    loaded: list[Loaded], findings: Findings, strict: bool, hota: bool, sweep: bool, mot_engine: MotEngine
+) -> _Extras:
+    from eval.poseval import official_sequences, whole_sequences
+
+    official, whole = official_sequences(loaded), whole_sequences(loaded)
+    strict_result = hota_result = sweep_result = None
+    if strict:
+        from eval.strict import strict_score
+
+        strict_result = strict_score(whole, official, findings, mot_engine)
+    if hota:
+        from eval.hota import hota_sums, hota_table, no_sums
+        from eval.trajectories import no_trajectories, trajectory_counts, trajectory_table
+
+        counts = sum((trajectory_counts(m) for m in whole), no_trajectories())
+        table = hota_table(sum((hota_sums(m) for m in whole), no_sums()))
+        hota_result = (table, trajectory_table(counts), counts)
+    if sweep and official:
+        from eval.sweep import sweep as run_sweep
+
+        sweep_result = run_sweep(official)
+    return _Extras(strict_result, hota_result, sweep_result)
+
+
+def _text(result: PosevalResult, extras: _Extras, form: str | None, joints: bool, head: bool, first_line: str) -> str:
+    """What goes to stdout."""
+    from eval import outputs, report
+
+    if form == "json":
+        content = outputs.as_json(result, extras.strict, extras.hota, extras.sweep)
+        return json.dumps(content, allow_nan=False) + "\n"
+    if form == "csv":
+        return outputs.as_csv(result)
+    if form == "latex":
+        lines = report.latex_ap(result.ap) if result.ap is not None else []
+        lines += report.latex_mot(result.mot, head) if result.mot is not None else []
+        return "\n".join([*lines, ""])
+    blocks = [[first_line], report.score_tables(result, joints), report.sequence_lines(result)]
+    if extras.strict is not None:
+        blocks.append(["Strict: the same without the official tool's known faults"])
+        blocks.append(report.score_tables(extras.strict, joints, head=False))
+        blocks.append(["Corrected:", *(f"  {line}" for line in extras.strict.corrections)])
+    if extras.hota is not None:
+        blocks.append(report.hota_lines(*extras.hota, joints))
+    if extras.sweep is not None:
+        blocks.append(report.sweep_lines(extras.sweep))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _write(result: PosevalResult, extras: _Extras, out: Path, head: bool) -> int:
+    """Write the official files, and those of the extras; how many."""
+    from eval import outputs
+
+    written = outputs.write_official(result, out, head)
+    if extras.strict is not None or extras.hota is not None:
+        content = outputs.as_json(result, extras.strict, extras.hota)
+        written.append(outputs.write_text(out / "ptrack_metrics.json", json.dumps(content, allow_nan=False)))
+    if extras.sweep is not None:
+        from eval.plots import plot_sweep
+
+        written.append(outputs.write_text(out / "sweep.csv", outputs.sweep_csv(extras.sweep)))
+        plot_sweep(extras.sweep, out / "sweep.png")
+        written.append(out / "sweep.png")
+    return len(written)
 
 
 def _files(source: Path, gt: Path | None, work: Path | None, split: str | None, findings: Findings) -> list[FilePair]:
@@ -171,6 +212,10 @@ def _files(source: Path, gt: Path | None, work: Path | None, split: str | None, 
         return pair_files(source, gt, findings)
     if not source.exists():
         raise BadInput(f"{source}: does not exist; give predictions, a work folder or a PoseTrack split")
+    if source.suffix == ".json" or (
+        source.is_dir() and next(source.glob("*.json"), None) and not is_work_folder(source)
+    ):
+        raise UsageError(f"{source}: looks like predictions; name their ground truth with --gt")
     from posedata.sequences import discover
 
     if is_work_folder(source):
@@ -190,15 +235,7 @@ def _files(source: Path, gt: Path | None, work: Path | None, split: str | None, 
     return pair_work(folder, truths, findings)
 
 
-def _hota(whole: list) -> tuple:
-    from eval.hota import hota_sums, hota_table, no_sums
-    from eval.trajectories import no_trajectories, trajectory_counts, trajectory_table
-
-    counts = sum((trajectory_counts(m) for m in whole), no_trajectories())
-    return hota_table(sum((hota_sums(m) for m in whole), no_sums())), trajectory_table(counts), counts
-
-
-def _thresholds(keep) -> str:
+def _thresholds(keep: Thresholds) -> str:
     parts = [
         f"{name} scores from {value:g} on"
         for name, value in (("joint", keep.keypoint_score), ("person", keep.person_score))

@@ -122,6 +122,8 @@ def detect_command(presets, config, assignments, detections, **options) -> int:
 
     found = find(job)
     given = read_given(detections, found.sequences)
+    for warning in given.warnings:
+        click.echo(f"warning: {warning}", err=True)
     return execute(job, lambda sequence: [given_boxes(given, sequence.id)])[0]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import astuple
 from pathlib import Path
 
 from posedata.atomic import replacing
@@ -19,6 +18,6 @@ def write(sequences: tuple[ExportSequence, ...], folder: Path, keep: Keep, tally
         with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(COLUMNS)
-            table.writerows(astuple(row) for row in rows_of(sequence, keep, tally))
+            table.writerows(rows_of(sequence, keep, tally))
         files.append(path)
     return files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def write(sequences: tuple[ExportSequence, ...], folder: Path, keep: Keep, tally
         rows = rows_of(sequence, keep, tally)
         with replacing(path) as part, pyarrow.parquet.ParquetWriter(part, schema) as file:
             while group := list(islice(rows, _GROUP)):
-                columns = zip(*map(astuple, group))
+                columns = zip(*group)
                 file.write_table(pyarrow.table([list(column) for column in columns], schema=schema))
         files.append(path)
     return files

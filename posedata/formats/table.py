@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from posedata.records import FrameRecord
 from posedata.skeletons import mapping
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One joint of one person in one frame; the fields are the columns, in order."""
 
     sequence: str
@@ -35,7 +34,7 @@ class Row:
     keypoint_score: float
 
 
-COLUMNS = tuple(Row.__dataclass_fields__)
+COLUMNS = Row._fields
 
 
 def rows_of(sequence: ExportSequence, keep: Keep, tally: Tally) -> Iterator[Row]:

@@ -22,6 +22,7 @@ from posedata.synthetic.dress import (
     legwear_shapes,
     limb,
     sleeve_shapes,
+    thigh_start,
     torso_coats,
 )
 from posedata.synthetic.look import Look, Paint
@@ -61,6 +62,7 @@ class Figure:
     joints: np.ndarray  # [19, 3] image x, y and nearness, pixels
     cover: np.ndarray  # [19] pixels of nearness by which the body may lie before a joint that is seen
     head: Solid  # the skull; faces are painted in its coordinates
+    trunk: Solid  # the chest; the front of the top is painted in its coordinates
     look: Look = field(repr=False)
     scale: float  # pixels a metre
     distance: float  # metres from the camera
@@ -91,7 +93,7 @@ def figure(posed: Posed, look: Look, camera: Camera) -> Figure:
     coats = [s.coat for s in shapes]
     head = solids[next(i for i, coat in enumerate(coats) if coat.kind == FACE)]
     scale = camera.focal / distance
-    return Figure(solids, coats, joints, _COVER * height * joint_scales, head, look, scale, distance)
+    return Figure(solids, coats, joints, _COVER * height * joint_scales, head, solids[1], look, scale, distance)
 
 
 def _joints(posed: Posed, look: Look) -> np.ndarray:
@@ -107,7 +109,7 @@ def _torso(posed: Posed, look: Look) -> list[Shape]:
     unit, girth = build.height, build.girth
     pelvis, chest = posed.frames[Axes.PELVIS], posed.frames[Axes.CHEST]
     hips, upper = torso_coats(look)
-    seat = Coat(CLOTH, hips.paint)
+    seat = hips if hips.trunk else Coat(CLOTH, hips.paint)
     waist = (0.080 - 0.010 * build.bust) * girth
     broad = build.shoulders * (0.55 + 0.45 * girth)
     loose = 0.005 * look.looseness
@@ -139,7 +141,7 @@ def _torso(posed: Posed, look: Look) -> list[Shape]:
         shapes.append(hem_shape(posed, look, (waist + loose + 0.004) * unit, depth))
     for number, sign in enumerate((1, -1)):
         shoulder = points[Point.LEFT_SHOULDER + number]
-        root = points[Point.NECK] + chest @ (sign * 0.012 * unit, 0.012 * unit, 0)
+        root = points[Point.NECK] + chest @ (sign * 0.006 * unit, 0.010 * unit, -0.008 * unit)
         shapes.append(limb(root, shoulder, 0.030 * unit, 0.030 * unit * girth**0.5, chest, upper))
         buttock = points[Point.LEFT_HIP + number] + pelvis @ (-sign * 0.008 * unit, -0.022 * unit, -0.022 * unit)
         shapes.append(ball(buttock, pelvis, np.array([0.056, 0.062, 0.054]) * girth * unit, seat))
@@ -208,7 +210,7 @@ def _leg(posed: Posed, look: Look, number: int) -> list[Shape]:
     covered = look.leg_cover > 1.2 and look.legwear in ("trousers", "leggings")
     muscle = Coat(CLOTH, Paint(look.bottom.colour)) if covered else skin
     return [
-        limb(hip, knee, 0.050 * thick, 0.034 * thick, thigh, skin),
+        limb(hip + thigh_start(posed, look, number), knee, 0.050 * thick, 0.034 * thick, thigh, skin),
         limb(knee, ankle, 0.033 * thick, 0.021 * thick, shin, skin),
         ball(calf, shin, np.array([0.029, 0.068, 0.029]) * thick, muscle),
         limb(heel, toe, 0.025 * unit, 0.024 * unit, foot, shoe, (1.0, 1.0, 0.8)),

@@ -21,7 +21,7 @@ class Coat:
     paint: Paint
     beyond: Paint | None = None
     cut: float = 2.0  # share of the length from the solid's start
-    trunk: bool = False  # carries the front print of a shirt
+    trunk: bool = False  # patterned in the coordinates of the whole chest, so that seams do not show
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,10 @@ def ball(
 
 def torso_coats(look: Look) -> tuple[Coat, Coat]:
     """Of the hips and of the chest."""
-    lower = look.top if look.legwear == "dress" else look.bottom
-    return Coat(CLOTH, lower, look.top, 0.75), Coat(CLOTH, look.top, trunk=True)
+    upper = Coat(CLOTH, look.top, trunk=True)
+    if look.hem > 0 or look.legwear == "dress":
+        return upper, upper
+    return Coat(CLOTH, look.bottom, look.top, 0.75), upper
 
 
 def hem_shape(
@@ -84,9 +86,9 @@ def hem_shape(
     knees = (points[Point.LEFT_KNEE] + points[Point.RIGHT_KNEE]) / 2 - points[Point.PELVIS]
     down = frame @ (0, -1.0, 0) + 0.6 * knees / max(float(np.linalg.norm(knees)), 1e-6)
     end = points[Point.PELVIS] + look.hem * 0.10 * unit * down / max(float(np.linalg.norm(down)), 1e-6)
-    wide = 0.104 * look.build.hips * look.build.girth * unit + 0.010 * look.looseness * unit
-    coat = Coat(CLOTH, look.top)
-    return limb(points[Point.WAIST], end, waist, wide, frame, coat, (1.0, 0.5, depth + 0.06), high_cap=False)
+    wide = (0.116 * look.build.hips * look.build.girth**0.8 + 0.012 * look.looseness) * unit
+    coat = Coat(CLOTH, look.top, trunk=True)
+    return limb(points[Point.WAIST], end, 0.3 * wide + 0.7 * waist, wide, frame, coat, (1.0, 0.5, depth + 0.06), high_cap=False)
 
 
 def sleeve_shapes(
@@ -119,7 +121,8 @@ def legwear_shapes(posed: Posed, look: Look) -> list[Shape]:
     """Trousers, shorts, skirt or dress."""
     points, unit = posed.points, look.build.height
     thick = look.build.girth**0.7 * unit
-    coat = Coat(CLOTH, look.top if look.legwear == "dress" else look.bottom)
+    dress = look.legwear == "dress"
+    coat = Coat(CLOTH, look.top if dress else look.bottom, trunk=dress)
     if look.legwear in ("skirt", "dress"):
         return [_skirt(posed, look, coat)]
     gap = (0.002 + 0.012 * look.looseness) * unit
@@ -130,13 +133,20 @@ def legwear_shapes(posed: Posed, look: Look) -> list[Shape]:
         share = min(look.leg_cover, 1.0)
         wide = (0.034 + (1 - share) * 0.016) * thick + gap
         end = hip + share * (knee - hip)
-        shapes.append(limb(hip, end, 0.050 * thick + 0.6 * gap, wide, thigh, coat, high_cap=share == 1.0))
+        inner = hip + thigh_start(posed, look, number)
+        shapes.append(limb(inner, end, 0.050 * thick + 0.6 * gap, wide, thigh, coat, high_cap=share == 1.0))
         if look.leg_cover > 1:
             part = 0.97 * (look.leg_cover - 1)
             narrow = (0.036 - 0.010 * part) * thick + 1.2 * gap
             end = knee + part * (ankle - knee)
             shapes.append(limb(knee, end, 0.036 * thick + gap, narrow, shin, coat, high_cap=False))
     return shapes
+
+
+def thigh_start(posed: Posed, look: Look, number: int) -> np.ndarray:
+    """[3] metres from the hip joint to where the drawn thigh begins: inside the pelvis."""
+    inwards = -0.009 if number == 0 else 0.009
+    return posed.frames[Axes.PELVIS] @ (inwards * look.build.height, -0.004 * look.build.height, 0)
 
 
 def _skirt(posed: Posed, look: Look, coat: Coat) -> Shape:

@@ -129,7 +129,7 @@ def random_look(rng: np.random.Generator) -> Look:
         eyes=mix((0.20, 0.12, 0.07), (0.30, 0.42, 0.50), float(rng.random() ** 2) if tone < 2 else 0.0),
         lips=mix(mix(skin, (0.62, 0.22, 0.22), 0.45), (0.75, 0.10, 0.15), 0.5 * feminine * rng.random()),
         top=top,
-        hem=0.0 if legwear in ("skirt", "dress") or rng.random() < 0.25 else float(rng.uniform(0.1, 0.9)),
+        hem=0.0 if legwear in ("skirt", "dress") or rng.random() < 0.25 else float(rng.uniform(0.35, 1.0)),
         sleeves=sleeves,
         legwear=legwear,
         bottom=bottom,

@@ -152,7 +152,7 @@ def gait(phase: float, stride: float, running: float) -> np.ndarray:
         lift = max(0.0, np.cos(t - 0.35)) ** 1.5
         load = 0.5 + 0.5 * np.cos(2 * t - 2.6)
         named[f"{side}_hip_flex"] = stride * (24 + 16 * running) * swing + 6 + 14 * running
-        named[f"{side}_knee"] = 4 + 14 * running + (52 + 48 * running) * lift * min(1.0, 0.5 + 0.5 * stride) + 8 * load
+        named[f"{side}_knee"] = 4 + 14 * running + (52 + 48 * running) * lift * min(1.0, 1.3 * stride) + 8 * load * min(1.0, stride)
         named[f"{side}_ankle"] = 8 * np.sin(t + 0.8) - 14 * running * (1 - lift) * (swing < 0)
         named[f"{side}_hip_out"] = 2.0
         named[f"{side}_arm_raise"] = -stride * (24 + 18 * running) * swing + 3

@@ -72,6 +72,10 @@ def shade(
             local = head @ (places[:, part] - figure.head.origin.astype(np.float32)[:, None])
             colours[:, part] = _face(local, figure.look)
         else:
+            if coat.trunk:
+                trunk = figure.trunk.matrix.astype(np.float32)
+                q = trunk @ (places[:, part] - figure.trunk.origin.astype(np.float32)[:, None])
+                share = q[1] / np.float32(figure.trunk.length)
             colours[:, part] = _covered(coat, q, share)
         gloss[part] = {CLOTH: 0.0, HAIR: 0.18, LEATHER: 0.25}.get(coat.kind, 0.10)
     normals /= np.sqrt((normals**2).sum(axis=0)) + np.float32(1e-6)

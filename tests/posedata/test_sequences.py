@@ -137,8 +137,10 @@ def test_names_that_are_no_text_become_printable(tmp_path):
         (tmp_path / os.fsdecode(b"caf\xe9\n.mp4")).write_bytes(b"x")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    (name,) = ids(discover(tmp_path))
-    assert name.encode() == b"caf_xe9_"
+    (tmp_path / os.fsdecode(b"gone\xe9.mp4")).symlink_to(tmp_path / "nowhere")
+    found = discover(tmp_path)
+    assert ids(found) == ["caf_xe9_"]
+    assert b"gone" in found.problems[0].encode()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,9 @@
+"""Rendered people with exact ground truth: the demo, the tests' fixture, and pictures to train on.
+
+Everything is drawn from numbers; the same generator or seed gives the same bytes.
+"""
+
+from posedata.synthetic.frame import SyntheticFrame
+from posedata.synthetic.stills import random_crowd, random_person
+
+__all__ = ["SyntheticFrame", "random_crowd", "random_person"]
