@@ -21,6 +21,7 @@ from eval.read17 import read_2017
 from eval.read18 import read_2018
 from eval.reading import Reading
 from posedata.errors import BadInput
+from posedata.formats.exported import NAME_MAP
 
 MAX_UNPACKED = 8 << 30  # bytes; a submission of the largest split has a few hundred MiB
 MAX_FILES = 20_000
@@ -188,7 +189,7 @@ def _numbers(names: tuple[str, ...]) -> np.ndarray | None:
 def _unpacked(path: Path, findings: Findings) -> Iterator[list[tuple[str, Path]]]:
     """The submission's JSON files as (name for messages, path); a zip file is unpacked for the time of the check."""
     if path.is_dir():
-        yield [(str(file), file) for file in sorted(path.glob("*.json"))]
+        yield [(str(file), file) for file in sorted(path.glob("*.json")) if file.name != NAME_MAP]
         return
     if not path.is_file():
         raise BadInput(f"{path}: does not exist; give the folder or the zip file of a submission")

@@ -106,12 +106,13 @@ def read_image(path: Path) -> np.ndarray:
 
 def _decoded(data: bytes) -> np.ndarray | None:
     """OpenCV's image or None; what it would tell the terminal is in the frame's note already."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    logging = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the two functions in cv2 itself
+    level = logging.getLogLevel()
+    logging.setLogLevel(0)  # silent
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)
 
 
 def _is_cut_jpeg(data: bytes) -> bool:

@@ -73,8 +73,8 @@ def _container(path: Path, where: str, stack: ExitStack) -> av.container.InputCo
         # an absolute path: "http:x.mp4" is a legal file name, and FFmpeg would take it for an address
         name = os.path.abspath(path)
         if _is_text(name):
-            return av.open(name, options=options, metadata_errors="replace")
-        return av.open(stack.enter_context(path.open("rb")), options=options, metadata_errors="replace")
+            return av.open(name, container_options=options, metadata_errors="replace")
+        return av.open(stack.enter_context(path.open("rb")), container_options=options, metadata_errors="replace")
     except (OSError, av.FFmpegError) as error:
         raise BadInput(f"{where}: cannot be read as a video ({_reason(error)}); convert it or leave it out") from None
 
@@ -268,6 +268,8 @@ def _rgb(reformatter: VideoReformatter, picture: av.VideoFrame) -> np.ndarray:
 
     The target's matrix means nothing for RGB, but PyAV before 17 looks at the source's only where the two differ.
     """
+    if picture.format.is_rgb or len(picture.format.components) < 3:  # no matrix; grey is full range unless it says so
+        return reformatter.reformat(picture, format="rgb24").to_ndarray()
     matrix = int(picture.colorspace)
     converted = reformatter.reformat(
         picture,

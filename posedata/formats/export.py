@@ -13,12 +13,11 @@ import orjson
 from posedata.atomic import replacing, write_atomically
 from posedata.errors import BadInput, UsageError
 from posedata.formats import coco, csv_table, mot, parquet, posetrack17, posetrack18
-from posedata.formats.exported import ExportReport, ExportSequence, Keep, Tally
+from posedata.formats.exported import NAME_MAP, ExportReport, ExportSequence, Keep, Tally
 
 __all__ = ["FORMATS", "ExportReport", "ExportSequence", "export"]
 
 FORMATS = ("posetrack17", "posetrack18", "coco", "csv", "parquet", "mot")
-NAME_MAP = "name_map.json"
 _TABLES = {"coco": coco.write, "csv": csv_table.write, "parquet": parquet.write, "mot": mot.write}
 _SUBMISSIONS = {"posetrack17": posetrack17.write, "posetrack18": posetrack18.write}
 _LEFT_OUT = {

@@ -18,6 +18,8 @@ from posedata.skeletons import Skeleton
 COORDINATE_DECIMALS = 3  # pixels
 SCORE_DECIMALS = 7  # a record's six, times the one digit of a derived joint's factor
 
+NAME_MAP = "name_map.json"  # beside a submission: which sequence got which name
+
 
 @dataclass(frozen=True)
 class ExportSequence:

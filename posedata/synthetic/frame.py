@@ -19,6 +19,7 @@ class SyntheticFrame:
     image: np.ndarray  # [H, W, 3] uint8 RGB
     keypoints: np.ndarray  # [N, 19, 2] float32 xy, pixels; joints outside the picture keep their true place
     visibility: np.ndarray  # [N, 19] uint8: 0 outside the picture, 1 hidden by the body itself or by others, 2 seen
+    covered: np.ndarray  # [N, 19] bool: hidden by somebody or something else (then visibility is 1)
     boxes: np.ndarray  # [N, 4] float32 xyxy: the figure inside the picture, hidden parts included
     visible_fraction: np.ndarray  # [N] float32: pixels seen / all pixels of the figure, also those outside
     head_boxes: np.ndarray  # [N, 4] float32 xyxy around the skull, not clipped
@@ -32,6 +33,7 @@ class SyntheticFrame:
         shapes = {
             "keypoints": ((count, joints, 2), np.float32),
             "visibility": ((count, joints), np.uint8),
+            "covered": ((count, joints), np.bool_),
             "boxes": ((count, 4), np.float32),
             "visible_fraction": ((count,), np.float32),
             "head_boxes": ((count, 4), np.float32),

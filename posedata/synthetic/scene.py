@@ -23,18 +23,25 @@ class Shadow:
     length: float  # how far it falls up (positive) the picture, in figure heights
 
 
+@dataclass(frozen=True)
+class Thing:
+    """A drawn object that hides what is behind it and has no ground truth of its own."""
+
+    rgba: np.ndarray  # [H, W, 4] float32 premultiplied, 0..1
+    left: int
+    top: int
+    distance: float  # metres from the camera
+
+
 def compose(
     background: np.ndarray,  # [H, W, 3] float32 RGB 0..1, is drawn over
     sprites: list[Sprite],
     track_ids: list[int],
     shadow: Shadow | None = None,
-    occluders: tuple[Sprite | np.ndarray, ...] = (),  # [H, W, 4] premultiplied pictures laid over everything
+    things: tuple[Thing, ...] = (),
     ignore_regions: tuple[np.ndarray, ...] = (),
-) -> tuple[np.ndarray, SyntheticFrame]:
-    """The picture [H, W, 3] float32 and its ground truth (whose own picture is the same, rounded).
-
-    Rows keep the order of `sprites`; nearer figures hide farther ones.
-    """
+) -> SyntheticFrame:
+    """The picture and its ground truth; rows keep the order of `sprites`, what is nearer hides what is farther."""
     height, width = background.shape[:2]
     owner = np.full((height, width), _NOBODY, np.uint8)
     ranks = np.empty(len(sprites), np.int64)
@@ -43,40 +50,40 @@ def compose(
         for i in order:
             _cast(background, sprites[i], shadow)
     full = np.zeros((len(sprites), 4), np.float32)
+    behind = sorted(things, key=lambda t: -t.distance)
     for rank, i in enumerate(order):
         ranks[i] = rank
         sprite = sprites[i]
-        rows, columns = _place(sprite)
-        _blend(background[rows, columns], sprite.rgba)
-        solid = sprite.rgba[..., 3] > 0.5
-        owner[rows, columns][solid] = rank
+        while behind and behind[0].distance > sprite.distance:
+            _lay(background, owner, behind.pop(0), _THING)
+        solid = _lay(background, owner, sprite, rank)
         full[i] = _inside_box(sprite, solid if solid.any() else sprite.rgba[..., 3] > 0, width, height)
-    for occluder in occluders:
-        _blend(background, occluder)
-        owner[occluder[..., 3] > 0.5] = _THING
+    for thing in behind:
+        _lay(background, owner, thing, _THING)
     counts = np.bincount(owner.ravel(), minlength=256)
     joints = len(PTRACK_19)
     keypoints = np.array([s.keypoints for s in sprites], np.float32).reshape(-1, joints, 2)
     visibility = np.zeros((len(sprites), joints), np.uint8)
+    covered = np.zeros((len(sprites), joints), bool)
     fraction = np.zeros(len(sprites), np.float32)
     for i, sprite in enumerate(sprites):
         x, y = np.round(sprite.keypoints).astype(int).T
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         top = owner[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
-        seen = inside & sprite.open & ((top == ranks[i]) | (top == _NOBODY) | (top < ranks[i]))
-        visibility[i] = np.where(inside, np.where(seen, 2, 1), 0)
+        covered[i] = inside & (top != _NOBODY) & (top > ranks[i])
+        visibility[i] = np.where(inside, np.where(sprite.open & ~covered[i], 2, 1), 0)
         fraction[i] = min(1.0, counts[ranks[i]] / max(sprite.pixels, 1.0))
-    frame = SyntheticFrame(
+    return SyntheticFrame(
         image=finished(background),
         keypoints=keypoints,
         visibility=visibility,
+        covered=covered,
         boxes=full,
         visible_fraction=fraction,
         head_boxes=np.array([s.head_box for s in sprites], np.float32).reshape(-1, 4),
         track_ids=np.array(track_ids, np.int64),
         ignore_regions=ignore_regions,
     )
-    return background, frame
 
 
 def finished(picture: np.ndarray) -> np.ndarray:
@@ -114,14 +121,16 @@ def grained(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.
     return cv2.add(image, noise.astype(np.int16), dtype=cv2.CV_8U)
 
 
-def _place(sprite: Sprite) -> tuple[slice, slice]:
-    height, width = sprite.rgba.shape[:2]
-    return slice(sprite.top, sprite.top + height), slice(sprite.left, sprite.left + width)
-
-
-def _blend(part: np.ndarray, rgba: np.ndarray) -> None:
-    part *= 1 - rgba[..., 3:]
-    part += rgba[..., :3]
+def _lay(background: np.ndarray, owner: np.ndarray, layer: Sprite | Thing, number: int) -> np.ndarray:
+    """Draws a layer, in place; [H, W] bool of the layer's pixels that now belong to it."""
+    height, width = layer.rgba.shape[:2]
+    place = (slice(layer.top, layer.top + height), slice(layer.left, layer.left + width))
+    part = background[place]
+    part *= 1 - layer.rgba[..., 3:]
+    part += layer.rgba[..., :3]
+    solid = layer.rgba[..., 3] > 0.5
+    owner[place][solid] = number
+    return solid
 
 
 def _inside_box(sprite: Sprite, solid: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from posedata.synthetic.camera import Camera, looking
 from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.look import Look, random_look
 from posedata.synthetic.poses import random_stance
-from posedata.synthetic.scene import Shadow, compose, photographed
+from posedata.synthetic.scene import Shadow, Thing, compose, photographed
 from posedata.synthetic.sprite import Sprite, draw_figure
 from posedata.synthetic.surface import Light, random_light
 
@@ -45,10 +45,10 @@ def random_person(
             other = _neighbour(rng, body, camera, light, size)
             if other is not None:
                 sprites.append(other)
-    occluders = (_occluder(rng, size, main),) if rng.random() < 0.22 else ()
+    things = (_occluder(rng, size, main),) if rng.random() < 0.22 else ()
     picture = _backdrop(rng, size, background)
     shadow = _random_shadow(rng) if rng.random() < 0.5 else None
-    _, frame = compose(picture, sprites, list(range(len(sprites))), shadow, occluders)
+    frame = compose(picture, sprites, list(range(len(sprites))), shadow, things)
     return _photographed(frame, rng)
 
 
@@ -75,8 +75,8 @@ def random_crowd(
         if sprite is not None:
             sprites.append(sprite)
     shadow = _random_shadow(rng) if rng.random() < 0.6 else None
-    occluders = (_occluder(rng, size, sprites[0]),) if sprites and rng.random() < 0.25 else ()
-    _, frame = compose(picture, sprites, list(range(len(sprites))), shadow, occluders)
+    things = (_occluder(rng, size, sprites[0]),) if sprites and rng.random() < 0.25 else ()
+    frame = compose(picture, sprites, list(range(len(sprites))), shadow, things)
     return _photographed(frame, rng)
 
 
@@ -186,8 +186,8 @@ def _backdrop(
     return moved.astype(np.float32) / np.float32(255)
 
 
-def _occluder(rng: np.random.Generator, size: tuple[int, int], sprite: Sprite) -> np.ndarray:
-    """[H, W, 4] premultiplied: a thing before a part of the figure."""
+def _occluder(rng: np.random.Generator, size: tuple[int, int], sprite: Sprite) -> Thing:
+    """A thing before a part of the figure."""
     width, height = size
     picture = random_background(rng, size)
     mask = np.zeros((height, width), np.float32)
@@ -210,4 +210,4 @@ def _occluder(rng: np.random.Generator, size: tuple[int, int], sprite: Sprite) -
         things = np.zeros((height, width, 3), np.float32)
         draw_thing(things, rng)
         mask = (things.max(axis=2) > 0).astype(np.float32)
-    return np.dstack([picture * mask[..., None], mask])
+    return Thing(np.dstack([picture * mask[..., None], mask]), 0, 0, 0.0)

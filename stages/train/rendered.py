@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from configs.training import DetectorTraining, PoseTraining, TrainingSet
+from posedata.synthetic.training_set import write_training_set
+from stages.train.samples import read_annotations
 
 
 def rendered_set(
@@ -12,13 +14,15 @@ def rendered_set(
     settings: PoseTraining | DetectorTraining,
     run_dir: Path,
 ) -> tuple[TrainingSet, ...]:
-    """The rendered pictures that the settings ask for, made once in the run folder; empty where they ask for none."""
+    """The rendered pictures that the settings ask for, made once in the run folder; empty where they ask for none.
+
+    Half of them stand before photographs without people, where the training sets hold any.
+    """
     if not settings.rendered:
         return ()
     root = run_dir / f"rendered-{settings.rendered}-{settings.seed}"
-    annotations = root / "train.json"
-    if not annotations.exists():
-        from posedata.synthetic import write_training_set
-
-        write_training_set(root, kind, settings.rendered, settings.seed)
-    return (TrainingSet(annotations=annotations),)
+    if not (root / "train.json").exists():
+        entries = [image for source in settings.train for image in read_annotations(source).images]
+        empty = [image.path for image in entries if not image.annotations]
+        write_training_set(root, kind, settings.rendered, settings.seed, empty)
+    return (TrainingSet(annotations=root / "train.json"),)
