@@ -14,6 +14,7 @@ from eval.read17 import read_2017
 from eval.read18 import read_2018
 from eval.reading import Reading
 from eval.work_tracks import RECORD, is_work_folder, read_record, record_for, track_records
+from posedata.formats.exported import NAME_MAP
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _read_all(files: list[tuple[str, Path]], truth: bool, findings: Findings) ->
 
 def _json_files(folder: Path) -> list[Path]:
     """The files that the official tool's pattern finds (hidden ones are left out), by name."""
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith(".") and path.name != NAME_MAP)
 
 
 def read_sequence(
