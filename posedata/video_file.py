@@ -195,7 +195,8 @@ def _frames(
 ) -> Iterator[Frame]:
     """The frames asked for; only these are turned into RGB."""
     reformatter = VideoReformatter()
-    turned: np.ndarray | None = None
+    # a frame whose side data was looked at is a cycle in memory: only look where the orientation changes
+    turned, rotation = _orientation(head), head.rotation
     size, changed = (head.width, head.height), False
     if (transfer := getattr(head, "color_trc", None)) in _HDR:
         warnings.append(f"its colours are {_HDR[int(transfer)]} (HDR) and are read without tone mapping")
@@ -203,7 +204,8 @@ def _frames(
     picture: av.VideoFrame | None = head
     while picture is not None and (last is None or index <= last):
         seconds = clock.of(picture, index)
-        turned = _orientation(picture, turned)
+        if picture.rotation != rotation:
+            turned, rotation = _orientation(picture), picture.rotation
         if not changed and (picture.width, picture.height) != size:
             changed = True
             sizes = f"{picture.width}x{picture.height} where those before are {size[0]}x{size[1]}"
@@ -282,15 +284,13 @@ def _rgb(reformatter: VideoReformatter, picture: av.VideoFrame) -> np.ndarray:
     return converted.to_ndarray()
 
 
-def _orientation(picture: av.VideoFrame, before: np.ndarray | None = None) -> np.ndarray | None:
-    """[2, 2] display matrix of a frame, or that of the frames before it; None = stored upright.
+def _orientation(picture: av.VideoFrame) -> np.ndarray | None:
+    """[2, 2] display matrix of a frame; None = stored upright.
 
     The matrix takes a stored (x, y), as a row, to the (x, y) where it is to be shown.
     """
     data = picture.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return before
-    return np.frombuffer(bytes(data), "=i4")[:9].reshape(3, 3)[:2, :2]
+    return None if data is None else np.frombuffer(bytes(data), "=i4")[:9].reshape(3, 3)[:2, :2]
 
 
 def _is_lying(matrix: np.ndarray | None) -> bool:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from posedata.errors import BadInput, SequenceFailed, UsageError
 from posedata.records import NO_RECORD
-from posedata.sequences import Discovery, Sequence, discover
+from posedata.sequences import KINDS, Discovery, Sequence, discover
 from posetrack_cli.options import (
     FrameRange,
     GroupedCommand,
@@ -29,8 +29,6 @@ from posetrack_cli.table import print_table
 from stages.pipeline import Part, Pipeline, SequenceReport
 from stages.wiring import Hardware, given_boxes, parts
 from stages.work import STAGES, WorkFolder
-
-KINDS = ("auto", "video", "videos", "frames", "frame-folders", "posetrack17", "posetrack18", "posetrack21", "images")
 
 
 @dataclass(frozen=True)

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from posedata.synthetic.body import Axes, Point, Posed
 from posedata.synthetic.camera import Camera
 from posedata.synthetic.dress import (
-    CLOTH,
-    FACE,
-    HAIR,
-    LEATHER,
-    SKIN,
-    Coat,
-    Shape,
-    ball,
     hair_shapes,
     hem_shape,
     legwear_shapes,
-    limb,
     sleeve_shapes,
     thigh_start,
     torso_coats,
 )
 from posedata.synthetic.look import Look, Paint
-from posedata.synthetic.solids import Solid, cone, ellipsoid
+from posedata.synthetic.shapes import CLOTH, FACE, HAIR, LEATHER, SKIN, Coat, Drawing, Shape, ball, limb, project
 
+_CHEST = 1  # which of the torso's shapes is the chest
 # joints on the face and head in the head's own axes (left, up, forward), in body heights
 _HEAD_JOINTS = np.array(
     [
@@ -55,45 +47,26 @@ _COVER = np.array(
 
 @dataclass(frozen=True)
 class Figure:
-    """A person as seen by a camera, ready to be traced."""
+    """A person as seen by a camera."""
 
-    solids: list[Solid]
-    coats: list[Coat]  # one a solid
+    drawing: Drawing
     joints: np.ndarray  # [19, 3] image x, y and nearness, pixels
     cover: np.ndarray  # [19] pixels of nearness by which the body may lie before a joint that is seen
-    head: Solid  # the skull; faces are painted in its coordinates
-    trunk: Solid  # the chest; the front of the top is painted in its coordinates
-    look: Look = field(repr=False)
-    scale: float  # pixels a metre
     distance: float  # metres from the camera
 
 
 def figure(posed: Posed, look: Look, camera: Camera) -> Figure:
-    """The solids of a person in image coordinates."""
-    height = look.build.height
+    """The person in image coordinates."""
     shapes = _torso(posed, look) + _head(posed, look)
     for number in range(2):
         shapes += _arm(posed, look, number) + _leg(posed, look, number)
     shapes += legwear_shapes(posed, look)
     distance = camera.distance(posed.points[Point.PELVIS])
-    starts, scales = camera.project(np.stack([s.start for s in shapes]), distance)
-    ends, end_scales = camera.project(np.stack([s.end for s in shapes]), distance)
-    frames = np.einsum("ij,njk->nik", camera.rotation, np.stack([s.frame for s in shapes]))
-    frames[:, 1] *= -1
-    solids = [
-        ellipsoid(start, frame, shape.stretch * scale, shape.cut)
-        if shape.low == 0
-        else cone(
-            start, end, shape.low * scale, shape.high * end_scale, frame[:, 0], shape.stretch,
-            shape.low_cap, shape.high_cap,
-        )
-        for shape, start, end, scale, end_scale, frame in zip(shapes, starts, ends, scales, end_scales, frames)
-    ]  # fmt: skip
-    joints, joint_scales = camera.project(_joints(posed, look), distance)
-    coats = [s.coat for s in shapes]
-    head = solids[next(i for i, coat in enumerate(coats) if coat.kind == FACE)]
-    scale = camera.focal / distance
-    return Figure(solids, coats, joints, _COVER * height * joint_scales, head, solids[1], look, scale, distance)
+    plain = project(shapes, camera, distance)
+    skull = next(i for i, shape in enumerate(shapes) if shape.coat.kind == FACE)
+    drawing = replace(plain, look=look, head=plain.solids[skull], trunk=plain.solids[_CHEST])
+    joints, scales = camera.project(_joints(posed, look), distance)
+    return Figure(drawing, joints, _COVER * look.build.height * scales, distance)
 
 
 def _joints(posed: Posed, look: Look) -> np.ndarray:

@@ -1,70 +1,14 @@
-"""Clothes and hair as shapes in the world, and what covers each shape."""
+"""Clothes and hair."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from posedata.synthetic.body import Axes, Point, Posed
 from posedata.synthetic.look import Colour, Look, Paint
-
-SKIN, FACE, HAIR, CLOTH, LEATHER = "skin", "face", "hair", "cloth", "leather"
-
-
-@dataclass(frozen=True)
-class Coat:
-    """What covers a solid: one paint up to `cut` of its length, another beyond."""
-
-    kind: str  # one of SKIN, FACE, HAIR, CLOTH, LEATHER
-    paint: Paint
-    beyond: Paint | None = None
-    cut: float = 2.0  # share of the length from the solid's start
-    trunk: bool = False  # patterned in the coordinates of the whole chest, so that seams do not show
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A rounded cone, or (radii 0) an ellipsoid, in metres."""
-
-    start: np.ndarray  # [3]
-    end: np.ndarray  # [3]
-    low: float
-    high: float
-    frame: np.ndarray  # [3, 3] columns left, up, forward
-    coat: Coat
-    stretch: np.ndarray  # [3] of the cross-section, or the ellipsoid's half lengths in metres
-    low_cap: bool = True
-    high_cap: bool = True
-    cut: tuple[float, float, float, float] | None = None
-
-
-def limb(
-    start: np.ndarray,
-    end: np.ndarray,
-    low: float,
-    high: float,
-    frame: np.ndarray,
-    coat: Coat,
-    stretch: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    low_cap: bool = True,
-    high_cap: bool = True,
-) -> Shape:
-    """A rounded cone."""
-    return Shape(start, end, low, high, frame, coat, np.array(stretch), low_cap, high_cap)
-
-
-def ball(
-    centre: np.ndarray,
-    frame: np.ndarray,
-    semi: np.ndarray,
-    coat: Coat,
-    cut: tuple[float, float, float, float] | None = None,
-) -> Shape:
-    """An ellipsoid with these half lengths."""
-    return Shape(centre, centre, 0.0, 0.0, frame, coat, semi, cut=cut)
-
+from posedata.synthetic.shapes import CLOTH, Coat, Shape, ball, limb
 
 def torso_coats(look: Look) -> tuple[Coat, Coat]:
     """Of the hips and of the chest."""

@@ -42,15 +42,15 @@ def draw_figure(
 ) -> Sprite | None:
     """The figure; None where nothing of it lies inside the picture."""
     plain = figure(posed, look, camera)
-    whole = solids_extent(plain.solids)
+    whole = solids_extent(plain.drawing.solids)
     left, top = (max(0, math.floor(v) - 1) for v in whole[:2])
     right, bottom = (min(limit, math.ceil(v) + 2) for v, limit in zip(whole[2:], size))
     if left >= right or top >= bottom:
         return None
     fine = _fineness(whole[3] - whole[1], (right - left) * (bottom - top))
     drawn = plain if fine == 1 else figure(posed, look, camera.finer(fine))
-    picture = trace(drawn.solids, left * fine, top * fine, (right - left) * fine, (bottom - top) * fine)
-    rgba = shade(picture, drawn, light)
+    picture = trace(drawn.drawing.solids, left * fine, top * fine, (right - left) * fine, (bottom - top) * fine)
+    rgba = shade(picture, drawn.drawing, light)
     if fine > 1:
         rgba = cv2.resize(rgba, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
     else:
@@ -59,7 +59,7 @@ def draw_figure(
     covered = float(rgba[..., 3].sum())
     if covered < 0.5:
         return None
-    box = extent(drawn.head)
+    box = extent(drawn.drawing.head)
     return Sprite(
         rgba=rgba,
         left=left,
@@ -68,7 +68,7 @@ def draw_figure(
         open=_open(drawn, picture),
         head_box=np.array([*_coarser(box[:2], fine), *_coarser(box[2:], fine)], np.float32),
         extent=whole,
-        pixels=max(_area(plain.solids, whole), covered) if clipped else covered,
+        pixels=max(_area(plain.drawing.solids, whole), covered) if clipped else covered,
         distance=plain.distance,
     )
 

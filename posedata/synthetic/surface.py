@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from posedata.synthetic.anatomy import Figure
-from posedata.synthetic.dress import CLOTH, FACE, HAIR, LEATHER, Coat
 from posedata.synthetic.look import Look, Paint
+from posedata.synthetic.shapes import CLOTH, FACE, HAIR, LEATHER, Coat, Drawing
 from posedata.synthetic.solids import FAR, DepthPicture
 
 
@@ -35,10 +34,10 @@ def random_light(rng: np.random.Generator) -> Light:
 
 def shade(
     picture: DepthPicture,
-    figure: Figure,
+    drawing: Drawing,
     light: Light,
 ) -> np.ndarray:
-    """[H, W, 4] float32 premultiplied RGB 0..1 and coverage (0 or 1) of the traced figure."""
+    """[H, W, 4] float32 premultiplied RGB 0..1 and coverage (0 or 1) of the traced drawing."""
     height, width = picture.owner.shape
     out = np.zeros((height * width, 4), np.float32)
     flat = picture.owner.ravel()
@@ -48,7 +47,7 @@ def shade(
     owners = flat[shown]
     order = np.argsort(owners, kind="stable")
     shown = shown[order]
-    ends = np.cumsum(np.bincount(owners, minlength=len(figure.solids)))
+    ends = np.cumsum(np.bincount(owners, minlength=len(drawing.solids)))
     places = np.empty((3, len(shown)), np.float32)
     rows, columns = np.divmod(shown, width)
     places[0], places[1] = columns + picture.left, rows + picture.top
@@ -56,7 +55,7 @@ def shade(
     normals = np.empty_like(places)
     colours = np.empty_like(places)
     gloss = np.zeros(len(shown), np.float32)
-    for number, (solid, coat) in enumerate(zip(figure.solids, figure.coats)):
+    for number, (solid, coat) in enumerate(zip(drawing.solids, drawing.coats)):
         part = slice(ends[number - 1] if number else 0, ends[number])
         if part.start == part.stop:
             continue
@@ -68,18 +67,18 @@ def shade(
         normals[:, part] = matrix.T @ inner
         share = q[1] / np.float32(solid.length) if solid.length > 1e-6 else 0.5 - 0.5 * q[1]
         if coat.kind == FACE:
-            head = figure.head.matrix.astype(np.float32)
-            local = head @ (places[:, part] - figure.head.origin.astype(np.float32)[:, None])
-            colours[:, part] = _face(local, figure.look)
+            head = drawing.head.matrix.astype(np.float32)
+            local = head @ (places[:, part] - drawing.head.origin.astype(np.float32)[:, None])
+            colours[:, part] = _face(local, drawing.look)
         else:
             if coat.trunk:
-                trunk = figure.trunk.matrix.astype(np.float32)
-                q = trunk @ (places[:, part] - figure.trunk.origin.astype(np.float32)[:, None])
-                share = q[1] / np.float32(figure.trunk.length)
+                trunk = drawing.trunk.matrix.astype(np.float32)
+                q = trunk @ (places[:, part] - drawing.trunk.origin.astype(np.float32)[:, None])
+                share = q[1] / np.float32(drawing.trunk.length)
             colours[:, part] = _covered(coat, q, share)
         gloss[part] = {CLOTH: 0.0, HAIR: 0.18, LEATHER: 0.25}.get(coat.kind, 0.10)
     normals /= np.sqrt((normals**2).sum(axis=0)) + np.float32(1e-6)
-    corner = _corners(picture, figure.scale).ravel()[shown]
+    corner = _corners(picture, drawing.scale).ravel()[shown]
     lit = _lit(colours, normals, gloss, corner, light)
     out[shown, :3] = lit.T
     out[shown, 3] = 1
