@@ -30,6 +30,7 @@ _CONTAINERS = (
 _WITH_LENGTH = {"mov", "matroska", "avi"}  # whose headers state the length
 _NOMINAL_FPS = 25.0  # where neither the frames nor the container say when a frame is shown
 _JITTER = 1.0  # seconds that times may run backwards before this counts as a new beginning
+_GAP = 86400.0  # seconds that may lie between two frames
 _LEAST_STEP = 0.001  # seconds between frames whose times do not rise
 _BT709, _BT601, _FULL_RANGE = 1, 5, 2  # FFmpeg's numbers
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics that 8-bit RGB cannot show
@@ -100,7 +101,7 @@ def _reason(error: Exception) -> str:
 
 def _rate(stream: av.VideoStream) -> float | None:
     rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate and 0 < rate < 100_000 else None
+    return float(rate) if rate and 1e-4 < rate < 1e5 else None  # anything else is damage
 
 
 def _promised_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
@@ -243,7 +244,8 @@ class _Times:
             if self._start is None:
                 self._start = absolute - following
             seconds = absolute - self._start
-            if self._last is not None and seconds < self._last - _JITTER:  # the file begins anew in its middle
+            # the file begins anew in its middle, or a time is damaged
+            if self._last is not None and not -_JITTER <= seconds - self._last <= _GAP:
                 self._start, seconds = absolute - following, following
                 self._warn(index)
         if self._last is not None and seconds <= self._last:
@@ -254,7 +256,7 @@ class _Times:
 
     def _warn(self, index: int) -> None:
         if not self._warned:
-            self._warnings.append(f"the times of the frames do not rise at frame {index}; they were mended")
+            self._warnings.append(f"the times of the frames jump or do not rise at frame {index}; they were mended")
         self._warned = True
 
     def promised(self) -> str:

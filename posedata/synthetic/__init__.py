@@ -4,7 +4,15 @@ Everything is drawn from numbers; the same generator or seed gives the same byte
 """
 
 from posedata.synthetic.frame import SyntheticFrame
+from posedata.synthetic.posetrack import write_posetrack18, write_video
 from posedata.synthetic.sequence import render_sequence
 from posedata.synthetic.stills import random_crowd, random_person
 
-__all__ = ["SyntheticFrame", "random_crowd", "random_person", "render_sequence"]
+__all__ = [
+    "SyntheticFrame",
+    "random_crowd",
+    "random_person",
+    "render_sequence",
+    "write_posetrack18",
+    "write_video",
+]

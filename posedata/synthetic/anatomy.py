@@ -105,11 +105,11 @@ def _torso(posed: Posed, look: Look) -> list[Shape]:
     ]  # fmt: skip
     # the shoulder girdle and the breast muscles lie across
     across = chest[:, [1, 0, 2]]
-    for side, rise, front, radius, coat in ((0.072, 0.174, -0.004, 0.044, upper), (0.050, 0.140, 0.016, 0.050, upper)):
+    for side, rise, front, radius in ((0.072, 0.174, -0.004, 0.044), (0.050, 0.140, 0.016, 0.050)):
         ends = [
             points[Point.WAIST] + chest @ (sign * side * broad * unit, rise * unit, front * unit) for sign in (1, -1)
         ]
-        shapes.append(limb(ends[0], ends[1], radius * unit, radius * unit, across, coat, (1.0, 1.0, 0.95)))
+        shapes.append(limb(ends[0], ends[1], radius * unit, radius * unit, across, upper, (1.0, 1.0, 0.95)))
     if look.hem > 0:
         shapes.append(hem_shape(posed, look, (waist + loose + 0.004) * unit, depth))
     for number, sign in enumerate((1, -1)):
@@ -120,7 +120,9 @@ def _torso(posed: Posed, look: Look) -> list[Shape]:
         shapes.append(ball(buttock, pelvis, np.array([0.056, 0.062, 0.054]) * girth * unit, seat))
         if build.bust:
             breast = points[Point.WAIST] + chest @ (sign * 0.042 * unit, 0.115 * unit, 0.040 * unit)
-            shapes.append(ball(breast, chest, np.array([0.044, 0.046, 0.046]) * unit * (0.7 + 0.3 * build.bust), upper))
+            shapes.append(
+                ball(breast, chest, np.array([0.044, 0.046, 0.046]) * unit * (0.7 + 0.3 * build.bust), upper)
+            )
     if look.backpack is not None:
         place = points[Point.WAIST] + chest @ (0, 0.09 * unit, -0.095 * unit)
         shapes.append(ball(place, chest, np.array([0.085, 0.125, 0.06]) * unit, Coat(CLOTH, Paint(look.backpack))))
@@ -149,12 +151,8 @@ def _head(posed: Posed, look: Look) -> list[Shape]:
 def _arm(posed: Posed, look: Look, number: int) -> list[Shape]:
     points, unit = posed.points, look.build.height
     thick = look.build.girth**0.7 * unit
-    shoulder, elbow, wrist = (
-        points[p + number] for p in (Point.LEFT_SHOULDER, Point.LEFT_ELBOW, Point.LEFT_WRIST)
-    )
-    upper, fore, hand = (
-        posed.frames[a + number] for a in (Axes.LEFT_UPPER_ARM, Axes.LEFT_FOREARM, Axes.LEFT_HAND)
-    )
+    shoulder, elbow, wrist = (points[p + number] for p in (Point.LEFT_SHOULDER, Point.LEFT_ELBOW, Point.LEFT_WRIST))
+    upper, fore, hand = (posed.frames[a + number] for a in (Axes.LEFT_UPPER_ARM, Axes.LEFT_FOREARM, Axes.LEFT_HAND))
     skin = Coat(SKIN, Paint(look.skin))
     palm = Coat(SKIN, Paint(look.gloves or look.skin))
     shapes = [

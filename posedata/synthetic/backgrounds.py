@@ -51,8 +51,8 @@ def scene_colour(rng: np.random.Generator, saturation: float = 0.25) -> Colour:
     value = rng.uniform(0.15, 0.9)
     warm, green = rng.normal(0.03, 0.55 * saturation), rng.normal(0.01, 0.18 * saturation)
     shift = np.array([warm - green, 1.2 * green, -warm - green])
-    if rng.random() < 0.35 * saturation:
-        shift = rng.normal(0, 0.5, 3)
+    if rng.random() < 0.3 * saturation:
+        shift = rng.normal(0, 0.4, 3)
     return tuple(float(v) for v in np.clip(value * (1 + shift), 0.02, 0.98))
 
 
@@ -63,7 +63,12 @@ def _plain(rng: np.random.Generator, size: tuple[int, int], colour: Colour | Non
 
 
 def _textured(
-    rng: np.random.Generator, size: tuple[int, int], colour: Colour, strength: float, cell: float, stretch: float = 1.0
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    colour: Colour,
+    strength: float,
+    cell: float,
+    stretch: float = 1.0,
 ) -> np.ndarray:
     noise = fractal(rng, size, cell, 4, stretch)
     return np.array(colour, np.float32) * (1 + np.float32(strength) * noise[..., None])
@@ -119,9 +124,10 @@ def _furniture(picture: np.ndarray, rng: np.random.Generator, floor: int) -> Non
         return
     part = picture[box[1] : box[3], box[0] : box[2]]
     colour = np.array(scene_colour(rng, 0.4), np.float32)
-    part[:] = colour * np.linspace(rng.uniform(0.7, 1.1), rng.uniform(0.7, 1.1), part.shape[1], dtype=np.float32)[
-        None, :, None
-    ]
+    part[:] = (
+        colour
+        * np.linspace(rng.uniform(0.7, 1.1), rng.uniform(0.7, 1.1), part.shape[1], dtype=np.float32)[None, :, None]
+    )
     edge = colour * rng.uniform(0.4, 1.5)
     thick = int(rng.integers(1, 6))
     cv2.rectangle(picture, box[:2], (box[2] - 1, box[3] - 1), edge.tolist(), thick)
@@ -152,7 +158,9 @@ def street(rng: np.random.Generator, size: tuple[int, int], horizon: int) -> np.
     middle = rng.uniform(0, width)
     for _ in range(rng.integers(0, 4)):
         end = rng.uniform(-width, 2 * width)
-        cv2.line(picture, (int(middle), horizon), (int(end), height), lines.tolist(), int(rng.integers(1, 6)), cv2.LINE_AA)
+        cv2.line(
+            picture, (int(middle), horizon), (int(end), height), lines.tolist(), int(rng.integers(1, 6)), cv2.LINE_AA
+        )
     for _ in range(rng.integers(0, 5)):
         _post(picture, rng, horizon)
     return picture
@@ -163,7 +171,7 @@ def _building(picture: np.ndarray, rng: np.random.Generator, left: int, right: i
     x1, x2, y1, y2 = max(left, 0), min(right, width), max(top, 0), min(bottom, height)
     if x1 >= x2 or y1 >= y2:
         return
-    colour = np.array(scene_colour(rng, 0.3), np.float32)
+    colour = np.array(scene_colour(rng, 0.2), np.float32)
     part = picture[y1:y2, x1:x2]
     part[:] = colour * (1 + np.float32(0.12) * fractal(rng, (x2 - x1, y2 - y1), 20, 3))[..., None]
     step_x, step_y = rng.uniform(10, 50), rng.uniform(12, 50)
@@ -181,7 +189,9 @@ def _post(picture: np.ndarray, rng: np.random.Generator, horizon: int) -> None:
     tall, thick = int(rng.uniform(0.1, 0.9) * height), int(rng.uniform(0.005, 0.05) * width) + 1
     colour = np.array(scene_colour(rng, 0.3))
     cv2.line(picture, (x, foot), (x, foot - tall), colour.tolist(), thick, cv2.LINE_AA)
-    cv2.line(picture, (x - thick // 4, foot), (x - thick // 4, foot - tall), (colour * 1.25).tolist(), max(thick // 3, 1))
+    cv2.line(
+        picture, (x - thick // 4, foot), (x - thick // 4, foot - tall), (colour * 1.25).tolist(), max(thick // 3, 1)
+    )
     if rng.random() < 0.5:
         r = int(rng.uniform(0.02, 0.09) * height) + 1
         cv2.ellipse(
@@ -243,7 +253,6 @@ def _bush(picture: np.ndarray, rng: np.random.Generator, horizon: int) -> None:
 
 def _clutter(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """Many shapes of all sizes over each other, some shaded like limbs."""
-    width, height = size
     picture = _textured(rng, size, scene_colour(rng), 0.3, rng.uniform(10, 100))
     for _ in range(rng.integers(8, 45)):
         draw_thing(picture, rng)
@@ -294,6 +303,8 @@ def draw_thing(picture: np.ndarray, rng: np.random.Generator) -> None:
         x1, y1 = max(int(x) - w // 2, 0), max(int(y) - h // 2, 0)
         part = picture[y1 : y1 + h, x1 : x1 + w]
         if part.size:
-            part[:] = _wall(rng, (part.shape[1], part.shape[0])) if rng.random() < 0.7 else _noise(
-                rng, (part.shape[1], part.shape[0])
+            part[:] = (
+                _wall(rng, (part.shape[1], part.shape[0]))
+                if rng.random() < 0.7
+                else _noise(rng, (part.shape[1], part.shape[0]))
             )

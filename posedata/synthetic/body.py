@@ -189,7 +189,9 @@ def posed(
     points[Point.CHEST] = points[Point.WAIST] + chest @ (0, 0.155 * height, 0)
     points[Point.NECK] = points[Point.WAIST] + chest @ (0, 0.205 * height, -0.006 * height)
     neck = chest @ rotation_x(0.5 * a["head_nod"] + 12) @ rotation_z(-0.4 * a["head_tilt"])
-    points[Point.HEAD] = points[Point.NECK] + neck @ (0, 0.045 * height, 0) + head @ (0, 0.062 * height, 0.012 * height)
+    points[Point.HEAD] = (
+        points[Point.NECK] + neck @ (0, 0.045 * height, 0) + head @ (0, 0.062 * height, 0.012 * height)
+    )
     for number, (side, sign) in enumerate((("left", 1), ("right", -1))):
         shoulder = points[Point.WAIST] + chest @ (sign * 0.105 * height * build.shoulders, 0.186 * height, 0)
         lift = max(0.0, a[f"{side}_arm_out"] - 60, a[f"{side}_arm_raise"] - 90) / 110
@@ -223,7 +225,11 @@ def posed(
         for order, (point, step) in enumerate(chain):
             start = points[chain[order - 1][0] + number] if order % 3 else 0
             points[point + number] = start + step
-        points[Point.LEFT_TOE + number] = points[Point.LEFT_ANKLE + number] + foot @ (0, -0.026 * height, 0.1 * height)
+        points[Point.LEFT_TOE + number] = points[Point.LEFT_ANKLE + number] + foot @ (
+            0,
+            -0.026 * height,
+            0.1 * height,
+        )
         for axes, frame in (
             (Axes.LEFT_UPPER_ARM, upper),
             (Axes.LEFT_FOREARM, fore),

@@ -46,9 +46,7 @@ class Camera:
     def finer(self, factor: int) -> Camera:
         """The same view with `factor` times as many pixels each way."""
         x, y = self.centre
-        return replace(
-            self, focal=self.focal * factor, centre=((x + 0.5) * factor - 0.5, (y + 0.5) * factor - 0.5)
-        )
+        return replace(self, focal=self.focal * factor, centre=((x + 0.5) * factor - 0.5, (y + 0.5) * factor - 0.5))
 
 
 def looking(

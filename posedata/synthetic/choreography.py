@@ -36,21 +36,21 @@ class Script:
 
 # 1.0 lies at the picture's edge (of the steady camera); beyond 1.35 a person is out of sight
 SCRIPTS: tuple[Script, ...] = (
-    # from the left past everybody, out at the right, and back
-    Script((0, 0.40, 0.52, 1), ((-0.75, 5.2), (1.5, 5.0), (1.5, 4.6), (-0.75, 5.2))),
-    # from the right, bends down in the middle, goes on to the left and comes back behind
+    # from the middle past everybody, out at the right, and back
+    Script((0, 0.40, 0.50, 1), ((-0.30, 5.2), (1.30, 5.0), (1.30, 4.7), (-0.30, 5.2))),
+    # from the right, bends down in the middle, goes on to the left and comes back
     Script(
-        (0, 0.26, 0.48, 0.78, 1), ((0.72, 5.8), (0.02, 6.2), (0.02, 6.2), (-0.75, 7.2), (0.72, 5.8)),
-        (Action("bend", 0.28, 0.46),),
+        (0, 0.24, 0.46, 0.68, 1), ((0.52, 5.8), (0.10, 6.2), (0.10, 6.2), (-0.32, 6.6), (0.52, 5.8)),
+        (Action("bend", 0.25, 0.44),),
     ),
     # comes nearer, waves at the camera, sits down on a stool, goes back
     Script(
-        (0, 0.18, 0.42, 0.56, 0.86, 1),
-        ((-0.30, 7.6), (-0.38, 6.4), (-0.38, 6.4), (-0.10, 7.0), (-0.10, 7.0), (-0.30, 7.6)),
-        (Action("wave", 0.18, 0.42, 10.0), Action("sit", 0.60, 0.85, -15.0)), seat=(-0.10, 7.0),
+        (0, 0.16, 0.42, 0.56, 0.86, 1),
+        ((-0.34, 7.3), (-0.40, 6.5), (-0.40, 6.5), (-0.10, 7.0), (-0.10, 7.0), (-0.34, 7.3)),
+        (Action("wave", 0.14, 0.42, 10.0), Action("sit", 0.58, 0.85, -15.0)), seat=(-0.10, 7.0),
     ),
-    # jogs out at the left, turns and comes back across the whole picture
-    Script((0, 0.22, 0.34, 0.80, 1), ((0.25, 7.0), (-1.5, 6.6), (-1.5, 7.9), (0.92, 8.2), (0.25, 7.0))),
+    # jogs out at the left, turns and comes back behind the others
+    Script((0, 0.22, 0.32, 0.78, 1), ((-0.60, 7.2), (-1.30, 7.0), (-1.30, 7.9), (0.20, 8.2), (-0.60, 7.2))),
     # in a circle: front, side and back views
     Script(
         (0, 0.25, 0.5, 0.75, 1), ((0.55, 8.2), (0.25, 9.2), (-0.05, 8.2), (0.25, 7.2), (0.55, 8.2)),
@@ -101,7 +101,7 @@ def plan(
     share = (seconds / period + shift) % 1.0
     spots = np.array([(x * (z + depth) * edge, z + depth) for x, z in script.places])
     places = np.stack([np.interp(share, script.times, spots[:, i]) for i in range(2)], axis=1)
-    window = max(int(round(2 * _SMOOTH * fps)), 1)
+    window = max(round(2 * _SMOOTH * fps), 1)
     places = _smoothed(places, window)
     velocity = np.gradient(places, seconds, axis=0) if frames > 1 else np.zeros((1, 2))
     speed = np.hypot(velocity[:, 0], velocity[:, 1])
@@ -154,7 +154,7 @@ def _action(name: str, time: float, base: np.ndarray) -> np.ndarray:
     swing = np.sin(2 * np.pi * 1.7 * time)
     if name == "wave":
         return pose(
-            right_arm_raise=20, right_arm_out=135 + 8 * swing, right_elbow=55 + 38 * swing, right_arm_turn=-60,
+            right_arm_raise=12, right_arm_out=148 + 8 * swing, right_elbow=55 + 38 * swing, right_arm_turn=-60,
             left_arm_out=8, left_elbow=12, head_tilt=4 * swing, hip_out=4, knee=3,
         )  # fmt: skip
     if name == "sit":
@@ -166,7 +166,9 @@ def _action(name: str, time: float, base: np.ndarray) -> np.ndarray:
             elbow=10, head_nod=8,
         )  # fmt: skip
     if name == "crouch":
-        return pose(hip_flex=112, knee=128, ankle=26, hip_out=14, spine_flex=26, arm_raise=58, elbow=40, right_elbow=70)
+        return pose(
+            hip_flex=112, knee=128, ankle=26, hip_out=14, spine_flex=26, arm_raise=58, elbow=40, right_elbow=70
+        )
     if name == "cheer":
         return pose(
             arm_raise=8, arm_out=140 + 14 * swing, elbow=25 + 15 * swing, knee=10 + 10 * abs(swing),

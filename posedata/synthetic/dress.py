@@ -10,6 +10,7 @@ from posedata.synthetic.body import Axes, Point, Posed
 from posedata.synthetic.look import Colour, Look, Paint
 from posedata.synthetic.shapes import CLOTH, Coat, Shape, ball, limb
 
+
 def torso_coats(look: Look) -> tuple[Coat, Coat]:
     """Of the hips and of the chest."""
     upper = Coat(CLOTH, look.top, trunk=True)
@@ -32,7 +33,16 @@ def hem_shape(
     end = points[Point.PELVIS] + look.hem * 0.10 * unit * down / max(float(np.linalg.norm(down)), 1e-6)
     wide = (0.116 * look.build.hips * look.build.girth**0.8 + 0.012 * look.looseness) * unit
     coat = Coat(CLOTH, look.top, trunk=True)
-    return limb(points[Point.WAIST], end, 0.3 * wide + 0.7 * waist, wide, frame, coat, (1.0, 0.5, depth + 0.06), high_cap=False)
+    return limb(
+        points[Point.WAIST],
+        end,
+        0.3 * wide + 0.7 * waist,
+        wide,
+        frame,
+        coat,
+        (1.0, 0.5, depth + 0.06),
+        high_cap=False,
+    )
 
 
 def sleeve_shapes(

@@ -115,7 +115,9 @@ def random_look(rng: np.random.Generator) -> Look:
     legwear = LEGWEAR[rng.choice(len(LEGWEAR), p=legs)]
     top = random_paint(rng, 0.5)
     bottom = top if legwear == "dress" else random_paint(rng, 0.85)
-    cover = {"trousers": 2.0, "leggings": 1.95, "shorts": rng.uniform(0.45, 1.1)}.get(legwear, rng.uniform(0.55, 1.35))
+    cover = {"trousers": 2.0, "leggings": 1.95, "shorts": rng.uniform(0.45, 1.1)}.get(
+        legwear, rng.uniform(0.55, 1.35)
+    )
     sleeves = float(rng.choice([0.0, 0.5, 1.0, 2.0], p=[0.10, 0.38, 0.07, 0.45]))
     dark = mix(cloth_colour(rng), (0.1, 0.1, 0.1), 0.6)
     return Look(

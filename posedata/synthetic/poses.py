@@ -79,12 +79,12 @@ def stance_of(name: str, rng: np.random.Generator) -> Stance:
         return Stance(_with_arms(angles, rng), rotation_x(u(-18, 8)))
     if name == "squat":
         depth = u(0.5, 1)
-        angles = pose(
-            hip_flex=120 * depth, knee=140 * depth, hip_out=u(5, 40), ankle=25 * depth, spine_flex=u(0, 45)
-        )
+        angles = pose(hip_flex=120 * depth, knee=140 * depth, hip_out=u(5, 40), ankle=25 * depth, spine_flex=u(0, 45))
         return Stance(_with_arms(angles, rng), rotation_x(u(0, 30)))
     if name == "bend":
-        angles = pose(spine_flex=u(35, 90), hip_flex=u(10, 60), knee=u(0, 40), arm_raise=u(30, 120), head_nod=u(-40, 20))
+        angles = pose(
+            spine_flex=u(35, 90), hip_flex=u(10, 60), knee=u(0, 40), arm_raise=u(30, 120), head_nod=u(-40, 20)
+        )
         return Stance(angles, rotation_x(u(0, 45)))
     if name == "lunge":
         angles = pose(
@@ -107,43 +107,47 @@ def stance_of(name: str, rng: np.random.Generator) -> Stance:
     if name == "dance":
         angles = pose(
             spine_bend=u(-30, 30), spine_twist=u(-35, 35), spine_flex=u(-25, 25), left_hip_flex=u(-20, 60),
-            left_hip_out=u(0, 45), right_hip_out=u(0, 30), left_knee=u(0, 90), right_knee=u(0, 40), head_tilt=u(-25, 25),
-            head_turn=u(-50, 50), head_nod=u(-25, 25),
+            left_hip_out=u(0, 45), right_hip_out=u(0, 30), left_knee=u(0, 90), right_knee=u(0, 40),
+            head_tilt=u(-25, 25), head_turn=u(-50, 50), head_nod=u(-25, 25),
         )  # fmt: skip
         return Stance(_with_arms(angles, rng, wild=0.9), rotation_z(u(-15, 15)))
     if name == "kneel":
-        both = rng.random() < 0.5
-        angles = pose(hip_flex=u(-5, 60), knee=u(85, 145), ankle=u(-45, -10), spine_flex=u(-10, 40))
-        if not both:
-            angles = np.where(np.arange(len(ANGLES)) < 16, pose(left_hip_flex=u(70, 100), left_knee=u(80, 110)), angles)
+        hip, knee, ankle = u(-5, 60), u(85, 145), u(-45, -10)
+        angles = pose(hip_flex=hip, knee=knee, ankle=ankle, spine_flex=u(-10, 40))
+        if rng.random() < 0.5:  # on one knee
+            for angle, value in (("hip_flex", u(70, 100)), ("knee", u(80, 110)), ("ankle", 0.0)):
+                angles[ANGLES.index(f"left_{angle}")] = value
         return Stance(_with_arms(angles, rng), rotation_x(u(-5, 20)))
     if name == "crawl":
         angles = pose(
-            arm_raise=u(70, 115), left_arm_raise=u(60, 130), hip_flex=u(60, 110), left_hip_flex=u(20, 110), knee=u(60, 110),
-            left_knee=u(0, 110), head_nod=u(-45, 15), elbow=u(0, 40), spine_flex=u(-20, 20),
+            arm_raise=u(70, 115), left_arm_raise=u(60, 130), hip_flex=u(60, 110), left_hip_flex=u(20, 110),
+            knee=u(60, 110), left_knee=u(0, 110), head_nod=u(-45, 15), elbow=u(0, 40), spine_flex=u(-20, 20),
         )  # fmt: skip
         return Stance(angles, rotation_x(u(65, 100)))
     if name == "lie":
         angles = pose(
-            left_hip_flex=u(-10, 80), right_hip_flex=u(-10, 50), left_knee=u(0, 110), right_knee=u(0, 70), hip_out=u(0, 30),
-            spine_bend=u(-20, 20), spine_flex=u(-10, 25), head_turn=u(-50, 50),
+            left_hip_flex=u(-10, 80), right_hip_flex=u(-10, 50), left_knee=u(0, 110), right_knee=u(0, 70),
+            hip_out=u(0, 30), spine_bend=u(-20, 20), spine_flex=u(-10, 25), head_turn=u(-50, 50),
         )  # fmt: skip
         face = rotation_x(-90) if rng.random() < 0.6 else rotation_x(90)
         across = rotation_y(u(0, 360)) @ face @ rotation_y(u(-60, 60))
         return Stance(_with_arms(angles, rng, wild=0.7), across)
     if name == "upside":
         angles = pose(
-            arm_raise=u(150, 185), elbow=u(0, 40), left_hip_flex=u(-30, 90), right_hip_flex=u(-30, 90), hip_out=u(0, 60),
-            knee=u(0, 90), head_nod=u(-40, 0), spine_flex=u(-30, 20),
+            arm_raise=u(150, 185), elbow=u(0, 40), left_hip_flex=u(-30, 90), right_hip_flex=u(-30, 90),
+            hip_out=u(0, 60), knee=u(0, 90), head_nod=u(-40, 0), spine_flex=u(-30, 20),
         )  # fmt: skip
         return Stance(angles, rotation_z(180 + u(-40, 40)) @ rotation_x(u(-30, 30)))
-    low, high = pose(**{n: -360 for n in ANGLES}), pose(**{n: 360 for n in ANGLES})
+    low, high = (limited(np.full(len(ANGLES), v)) for v in (-360.0, 360.0))
     tilt = rotation_z(rng.normal(0, 25)) @ rotation_x(rng.normal(0, 25))
     return Stance(low + (high - low) * rng.beta(1.6, 1.6, len(ANGLES)), tilt)
 
 
 def gait(phase: float, stride: float, running: float) -> np.ndarray:
-    """[26] degrees of a walking (`running` 0) to running (1) person; phase 0..1 is a double step, stride ~1 its width."""
+    """[26] degrees of a walking (`running` 0) to running (1) person.
+
+    `phase` 0..1 is a double step; `stride` is its width, 1 = brisk walking, 0 = standing.
+    """
     named: dict[str, float] = {}
     for side, shift in (("left", 0.0), ("right", 0.5)):
         t = 2 * np.pi * (phase + shift)
@@ -152,7 +156,9 @@ def gait(phase: float, stride: float, running: float) -> np.ndarray:
         lift = max(0.0, np.cos(t - 0.35)) ** 1.5
         load = 0.5 + 0.5 * np.cos(2 * t - 2.6)
         named[f"{side}_hip_flex"] = stride * (24 + 16 * running) * swing + 6 + 14 * running
-        named[f"{side}_knee"] = 4 + 14 * running + (52 + 48 * running) * lift * min(1.0, 1.3 * stride) + 8 * load * min(1.0, stride)
+        named[f"{side}_knee"] = (
+            4 + 14 * running + (52 + 48 * running) * lift * min(1.0, 1.3 * stride) + 8 * load * min(1.0, stride)
+        )
         named[f"{side}_ankle"] = 8 * np.sin(t + 0.8) - 14 * running * (1 - lift) * (swing < 0)
         named[f"{side}_hip_out"] = 2.0
         named[f"{side}_arm_raise"] = -stride * (24 + 18 * running) * swing + 3
@@ -177,7 +183,12 @@ def _with_arms(angles: np.ndarray, rng: np.random.Generator, wild: float = 0.25)
                 {"arm_raise": u(-12, 15), "arm_out": u(3, 18), "arm_turn": u(0, 30), "elbow": u(3, 35)},
                 {"arm_raise": u(-25, 5), "arm_out": u(25, 50), "arm_turn": u(40, 75), "elbow": u(70, 110)},  # on hip
                 {"arm_raise": u(15, 50), "arm_out": u(0, 20), "arm_turn": u(10, 60), "elbow": u(60, 130)},  # holds
-                {"arm_raise": u(20, 60), "arm_out": u(-15, 10), "arm_turn": u(40, 80), "elbow": u(70, 110)},  # crossed
+                {
+                    "arm_raise": u(20, 60),
+                    "arm_out": u(-15, 10),
+                    "arm_turn": u(40, 80),
+                    "elbow": u(70, 110),
+                },  # crossed
                 {"arm_raise": u(-50, 180), "arm_out": u(-10, 140), "arm_turn": u(-50, 80), "elbow": u(0, 130)},
             )[kind]
         for name, value in drawn.items():

@@ -146,7 +146,9 @@ def _cast(background: np.ndarray, sprite: Sprite, shadow: Shadow) -> None:
     mask = sprite.rgba[..., 3]
     foot = sprite.extent[3] - sprite.top
     small = 4
-    coarse = cv2.resize(mask, (max(mask.shape[1] // small, 2), max(mask.shape[0] // small, 2)), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(
+        mask, (max(mask.shape[1] // small, 2), max(mask.shape[0] // small, 2)), interpolation=cv2.INTER_AREA
+    )
     sx, sy = mask.shape[1] / coarse.shape[1], mask.shape[0] / coarse.shape[0]
     # a point h above the foot falls to (x + slant h, foot - length h)
     matrix = np.array(

@@ -38,7 +38,9 @@ def render_sequence(
             "give frames >= 1, people >= 0, a rate of 0.1 to 1000 and a seed >= 0"
         )
     if not all(_SMALLEST <= side <= _LARGEST for side in size):
-        raise UsageError(f"cannot render pictures of {size[0]}x{size[1]}: give sides of {_SMALLEST} to {_LARGEST} pixels")
+        raise UsageError(
+            f"cannot render pictures of {size[0]}x{size[1]}: give sides of {_SMALLEST} to {_LARGEST} pixels"
+        )
     return _frames(seed, frames, size, people, fps)
 
 

@@ -121,8 +121,8 @@ def random_setting(
     width, height = size
     focal, eye, pitch = 1.62 * height, float(rng.uniform(1.45, 2.0)), float(rng.uniform(6.0, 9.0))
     light = random_light(rng)
-    base = scene_colour(rng, 0.12) if rng.random() < 0.6 else (0.36, 0.44, 0.22)
-    ground = _ground(rng, base)
+    paved = rng.random() < 0.6
+    ground = _ground(rng, scene_colour(rng, 0.12) if paved else (0.36, 0.44, 0.22), paved)
     wide = int(width + 2.4 * focal * np.tan(np.deg2rad(PAN))) + 8
     painter = street if rng.random() < 0.6 else field
     horizon = int(height * 0.55)
@@ -141,14 +141,16 @@ def random_setting(
     return Setting(**{**vars(bare), "billboards": tuple(b for b in boards if b is not None)})
 
 
-def _ground(rng: np.random.Generator, base: tuple[float, float, float]) -> np.ndarray:
+def _ground(rng: np.random.Generator, base: tuple[float, float, float], paved: bool) -> np.ndarray:
     """[S, S, 3] uint8: paving, sand or grass with marks."""
     side = _FIELD * _TEXELS
     tone = fractal(rng, (side, side), 160, 3)
-    # fine grain is laid out once for a tile and repeated
-    grain = np.tile(fractal(rng, (400, 400), 10, 4), (side // 400, side // 400))
+    # fine grain is made for one tile and repeated, mirrored so that no seam shows
+    tile = fractal(rng, (400, 400), 10, 4)
+    tile = np.block([[tile, tile[:, ::-1]], [tile[::-1], tile[::-1, ::-1]]])
+    grain = np.tile(tile, (side // 800, side // 800))
     texture = np.array(base, np.float32) * (1 + 0.22 * tone + 0.28 * grain)[..., None]
-    if rng.random() < 0.6:
+    if paved:
         step = int(rng.uniform(0.6, 2.5) * _TEXELS)
         texture[::step] *= 0.72
         texture[1::step] *= 0.85
@@ -163,19 +165,19 @@ def _ground(rng: np.random.Generator, base: tuple[float, float, float]) -> np.nd
 
 def _crowd(rng: np.random.Generator, camera: Camera, edge: float, side: int, light: Light) -> Billboard:
     """A far group of tiny people, out of focus."""
-    depth = float(rng.uniform(22, 28))
-    place = np.array([side * rng.uniform(0.25, 0.5) * edge * depth, 0.0, -depth])
+    depth = float(rng.uniform(25, 32))
+    place = np.array([side * rng.uniform(0.45, 0.72) * edge * depth, 0.0, -depth])
     spot, scale = camera.project(place[None], depth)
-    half, tall = int(3.2 * scale[0]), int(2.3 * scale[0])
+    half, tall = int(2.2 * scale[0]), int(2.2 * scale[0])
     anchor = np.array([half, tall], np.float64)
     states = [np.zeros((tall + int(0.6 * scale[0]) + 3, 2 * half, 4), np.float32) for _ in range(_CROWD_STATES)]
     moved = Camera(
         camera.rotation, camera.position, camera.focal,
         (camera.centre[0] - spot[0, 0] + half, camera.centre[1] - spot[0, 1] + tall),
     )  # fmt: skip
-    for back in np.sort(rng.uniform(-1.5, 1.0, int(rng.integers(9, 15)))):
+    for back in np.sort(rng.uniform(-1.5, 1.0, int(rng.integers(7, 12)))):
         look, stance = random_look(rng), stance_of("stand", rng)
-        x, yaw = rng.uniform(-2.5, 2.5), rng.uniform(0, 360)
+        x, yaw = rng.uniform(-1.7, 1.7), rng.uniform(0, 360)
         for state in states:
             root = rotation_y(yaw + rng.normal(0, 8)) @ stance.root
             at = place + (x + rng.normal(0, 0.02), stance_height(look.build), back)
@@ -192,9 +194,7 @@ def _crowd(rng: np.random.Generator, camera: Camera, edge: float, side: int, lig
 
 def _drawn(shapes: list[Shape], place: np.ndarray, camera: Camera, light: Light) -> Billboard | None:
     """Shapes around the origin put at a place and drawn twice as fine as shown."""
-    there = [
-        Shape(**{**vars(s), "start": s.start + place, "end": s.end + place}) for s in shapes
-    ]
+    there = [Shape(**{**vars(s), "start": s.start + place, "end": s.end + place}) for s in shapes]
     fine = camera.finer(2)
     distance = camera.distance(place)
     drawing = project(there, fine, distance)
@@ -233,9 +233,9 @@ def _tree(rng: np.random.Generator) -> list[Shape]:
     leaf = mix((0.18, 0.34, 0.12), (0.42, 0.44, 0.16), rng.random())
     shapes = [limb(_up(0), _up(0.6 * tall), 0.16, 0.09, _UPRIGHT, bark)]
     for _ in range(rng.integers(5, 10)):
-        shade_of_leaf = Coat(CLOTH, Paint(mix(leaf, (0.08, 0.15, 0.05), 0.5 * rng.random()), count=9, phase=rng.random()))
+        leaves = Coat(CLOTH, Paint(mix(leaf, (0.08, 0.15, 0.05), 0.5 * rng.random()), phase=rng.random()))
         spot = _up(tall * rng.uniform(0.55, 0.95)) + rng.normal(0, 0.16 * tall, 3) * (1, 0.3, 1)
-        shapes.append(ball(spot, _UPRIGHT, tall * rng.uniform(0.10, 0.2, 3), shade_of_leaf))
+        shapes.append(ball(spot, _UPRIGHT, tall * rng.uniform(0.10, 0.2, 3), leaves))
     return shapes
 
 
@@ -251,7 +251,9 @@ def _lamp(rng: np.random.Generator) -> list[Shape]:
 
 def _bollard(rng: np.random.Generator) -> list[Shape]:
     tall = float(rng.uniform(0.75, 1.0))
-    body = Coat(LEATHER, Paint(mix((0.12, 0.13, 0.14), (0.55, 0.20, 0.15), rng.random()), (0.95, 0.95, 0.95), "hoops", 3))
+    body = Coat(
+        LEATHER, Paint(mix((0.12, 0.13, 0.14), (0.55, 0.20, 0.15), rng.random()), (0.95, 0.95, 0.95), "hoops", 3)
+    )
     return [limb(_up(0), _up(tall), 0.09, 0.09, _UPRIGHT, body, low_cap=False)]
 
 
@@ -260,7 +262,9 @@ def _planter(rng: np.random.Generator) -> list[Shape]:
     shapes = [limb(_up(0), _up(0.5), 0.30, 0.38, _UPRIGHT, stone, low_cap=False, high_cap=False)]
     for _ in range(7):
         leaf = Coat(CLOTH, Paint((0.16, float(rng.uniform(0.25, 0.45)), 0.12), phase=rng.random()))
-        shapes.append(ball(_up(0.55) + rng.normal(0, 0.14, 3) * (1, 0.5, 1), _UPRIGHT, rng.uniform(0.12, 0.22, 3), leaf))
+        shapes.append(
+            ball(_up(0.55) + rng.normal(0, 0.14, 3) * (1, 0.5, 1), _UPRIGHT, rng.uniform(0.12, 0.22, 3), leaf)
+        )
     return shapes
 
 

@@ -1,13 +1,13 @@
 """Rounded cones and ellipsoids, and the depth picture of many of them.
 
 Every solid is a rounded cone along +y in its own coordinates q = matrix @ (p - origin), where p are image x, y (down)
-and nearness in pixels; stretched q axes make its cross-section an ellipse, and length 0 makes it an ellipsoid. Rays run
-along nearness, so that the front of each is a closed formula and hidden parts are found pixel by pixel.
+and nearness in pixels; stretched q axes make its cross-section an ellipse, and length 0 makes it an ellipsoid. Rays
+run along nearness, so that the front of each is a closed formula and hidden parts are found pixel by pixel.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Solid:
     """One solid; radii and length in q units."""
 
     matrix: np.ndarray  # [3, 3]
+    inverse: np.ndarray  # [3, 3] of the matrix
     origin: np.ndarray  # [3] pixels
     length: float
     low: float  # radius at q = 0
@@ -45,7 +46,7 @@ def ellipsoid(
     cut: tuple[float, float, float, float] | None = None,
 ) -> Solid:
     """An ellipsoid; q is 1 long on its surface."""
-    return Solid(axes.T / np.asarray(semi)[:, None], centre, 0.0, 1.0, 1.0, cut=cut)
+    return Solid(axes.T / semi[:, None], axes * semi, centre, 0.0, 1.0, 1.0, cut=cut)
 
 
 def cone(
@@ -54,7 +55,7 @@ def cone(
     low: float,  # radius at the start, pixels
     high: float,  # radius at the end
     lateral: np.ndarray,  # [3] image direction of the cross-section's first axis
-    stretch: tuple[float, float, float] = (1.0, 1.0, 1.0),  # lateral, along (roundness of the ends), the third axis
+    stretch: np.ndarray,  # [3] of the cross-section: lateral, along (roundness of the ends), the third axis
     low_cap: bool = True,
     high_cap: bool = True,
 ) -> Solid:
@@ -71,18 +72,32 @@ def cone(
     x /= norm
     # the third axis completes a frame of left, up and forward; image y runs down, which mirrors the hand of the frame
     z = np.array([y[1] * x[2] - y[2] * x[1], y[2] * x[0] - y[0] * x[2], y[0] * x[1] - y[1] * x[0]])
-    matrix = np.stack([x, y, z]) / np.array(stretch)[:, None]
-    return Solid(matrix, start, length / stretch[1], low, high, low_cap, high_cap)
+    axes = np.array([x, y, z])
+    return Solid(
+        axes / stretch[:, None], axes.T * stretch, start, length / float(stretch[1]), low, high, low_cap, high_cap
+    )
 
 
-def extent(solid: Solid) -> np.ndarray:
-    """[4] x1, y1, x2, y2 in pixels: the extent of both ends' ellipsoids (a cut is not considered)."""
-    inverse = np.linalg.inv(solid.matrix)
-    reach = np.sqrt((inverse[:2] ** 2).sum(axis=1))
-    first = solid.origin[:2]
-    second = first + inverse[:2, 1] * solid.length
-    a, b = reach * solid.low, reach * solid.high
-    return np.concatenate([np.minimum(first - a, second - b), np.maximum(first + a, second + b)])
+def extents(solids: list[Solid]) -> np.ndarray:
+    """[S, 4] x1, y1, x2, y2 in pixels: the extent of both ends' ellipsoids (a cut is not considered)."""
+    inverse = np.array([s.inverse[:2] for s in solids])
+    low, high, length = np.array([(s.low, s.high, s.length) for s in solids]).T[..., None]
+    reach = np.sqrt((inverse**2).sum(axis=2))
+    first = np.array([s.origin[:2] for s in solids])
+    second = first + inverse[:, :, 1] * length
+    a, b = reach * low, reach * high
+    return np.concatenate([np.minimum(first - a, second - b), np.maximum(first + a, second + b)], axis=1)
+
+
+def scaled(solid: Solid, factor: float) -> Solid:
+    """The solid in a picture with `factor` times as many pixels each way."""
+    shift = np.array([0.5 * factor - 0.5, 0.5 * factor - 0.5, 0.0])
+    return replace(
+        solid,
+        matrix=solid.matrix / factor,
+        inverse=solid.inverse * factor,
+        origin=solid.origin * factor + shift,
+    )
 
 
 def trace(
@@ -95,19 +110,23 @@ def trace(
     """The picture of that many pixels whose first pixel is (left, top)."""
     nearness = np.full((height, width), FAR, np.float32)
     owner = np.full((height, width), 255, np.uint8)
-    for number, solid in enumerate(solids):
-        box = extent(solid)
-        x1, y1 = max(left, int(np.floor(box[0]))), max(top, int(np.floor(box[1])))
-        x2, y2 = min(left + width, int(np.ceil(box[2])) + 1), min(top + height, int(np.ceil(box[3])) + 1)
-        if x1 >= x2 or y1 >= y2:
-            continue
-        x = (np.arange(x1, x2) - solid.origin[0]).astype(np.float32)[None]
-        y = (np.arange(y1, y2) - solid.origin[1]).astype(np.float32)[:, None]
-        front = _front(solid, x, y)
-        part = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
-        nearer = front > nearness[part]
-        np.copyto(nearness[part], front, where=nearer)
-        np.copyto(owner[part], np.uint8(number), where=nearer)
+    boxes = extents(solids)
+    low = np.maximum(np.floor(boxes[:, :2]).astype(int), (left, top))
+    high = np.minimum(np.ceil(boxes[:, 2:]).astype(int) + 1, (left + width, top + height))
+    # a ray that misses gives NaN, which is nearer than nothing
+    with np.errstate(invalid="ignore"):
+        for number, (solid, (x1, y1), (x2, y2)) in enumerate(zip(solids, low.tolist(), high.tolist())):
+            if x1 >= x2 or y1 >= y2:
+                continue
+            x = (np.arange(x1, x2) - solid.origin[0]).astype(np.float32)[None]
+            y = (np.arange(y1, y2) - solid.origin[1]).astype(np.float32)[:, None]
+            front = _front(solid, x, y)
+            if front is None:
+                continue
+            part = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
+            nearer = front > nearness[part]
+            np.copyto(nearness[part], front, where=nearer)
+            np.copyto(owner[part], np.uint8(number), where=nearer)
     return DepthPicture(nearness, owner, left, top)
 
 
@@ -115,31 +134,30 @@ def _front(
     solid: Solid,
     x: np.ndarray,  # [1, W] float32 pixels from the origin
     y: np.ndarray,  # [H, 1]
-) -> np.ndarray:
-    """[H, W] nearness of the solid's front, FAR beside it."""
+) -> np.ndarray | None:
+    """[H, W] nearness of the solid's front, NaN beside it; None where it has no front at all."""
     # q = planes @ (x, y, 1) + s * ray: affine in the pixel, s the nearness from the origin's
-    planes = np.column_stack([solid.matrix[:, :2], np.zeros(3)])
-    ray = solid.matrix[:, 2]
+    planes, ray = solid.matrix.copy(), solid.matrix[:, 2]
+    planes[:, 2] = 0
     if solid.length <= 1e-9:
         front = _ball(planes, ray, max(solid.low, solid.high), x, y)
         if solid.cut is not None:
-            a = np.array(solid.cut[:3])
-            rows = a @ planes
-            value = (rows[0] * x).astype(np.float32) + (rows[1] * y).astype(np.float32) + np.float32(a @ ray) * front
-            front[value < solid.cut[3]] = FAR
+            normal = np.array(solid.cut[:3])
+            across = (normal @ planes).astype(np.float32)
+            value = np.float32(normal @ ray) * front + across[0] * x + across[1] * y
+            front[value < solid.cut[3]] = np.nan
     else:
         front = _shaft(planes, ray, solid, x, y)
         if solid.low_cap:
             end = _ball(planes, ray, solid.low, x, y)
-            front = end if front is None else np.maximum(front, end, out=front)
+            front = end if front is None else np.fmax(front, end, out=front)
         if solid.high_cap:
             moved = planes.copy()
             moved[1, 2] -= solid.length
             end = _ball(moved, ray, solid.high, x, y)
-            front = end if front is None else np.maximum(front, end, out=front)
-        if front is None:
-            return np.full((len(y), x.shape[1]), FAR, np.float32)
-    np.add(front, np.float32(solid.origin[2]), out=front, where=front > FAR)
+            front = end if front is None else np.fmax(front, end, out=front)
+    if front is not None:
+        front += np.float32(solid.origin[2])
     return front
 
 
@@ -154,7 +172,7 @@ def _ball(
     b = ray @ planes
     c = planes.T @ planes
     c[2, 2] -= radius**2
-    return _nearer_root(a, b, c, x, y)[0]
+    return _nearer_root(a, b, c, x, y)
 
 
 def _shaft(planes: np.ndarray, ray: np.ndarray, solid: Solid, x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
@@ -164,14 +182,14 @@ def _shaft(planes: np.ndarray, ray: np.ndarray, solid: Solid, x: np.ndarray, y: 
     if a < 1e-3 * float(ray @ ray):
         return None  # seen end-on: only the caps show
     b = ray[0] * planes[0] + ray[2] * planes[2] - slope * ray[1] * radius
-    c = np.outer(planes[0], planes[0]) + np.outer(planes[2], planes[2]) - np.outer(radius, radius)
-    front, hit = _nearer_root(a, b, c, x, y)
+    c = planes[0, :, None] * planes[0] + planes[2, :, None] * planes[2] - radius[:, None] * radius
+    front = _nearer_root(a, b, c, x, y)
     along = front * np.float32(ray[1])
-    along += (planes[1, 0] * x).astype(np.float32)
-    along += (planes[1, 1] * y).astype(np.float32)
-    hit &= along >= 0
-    hit &= along <= np.float32(solid.length)
-    front[~hit] = FAR
+    along += np.float32(planes[1, 0]) * x
+    along += np.float32(planes[1, 1]) * y
+    beside = along < 0
+    beside |= along > np.float32(solid.length)
+    np.copyto(front, np.float32(np.nan), where=beside)
     return front
 
 
@@ -181,16 +199,15 @@ def _nearer_root(
     c: np.ndarray,  # [3, 3] quadratic form of (x, y, 1)
     x: np.ndarray,
     y: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """[H, W] larger s of a s^2 + 2 b s + c = 0, FAR where there is none; and [H, W] where there is one."""
-    q = np.outer(b, b) - a * c
-    root = ((2 * q[0, 1]) * y).astype(np.float32) * x
-    root += ((q[0, 0] * x + 2 * q[0, 2]) * x + q[2, 2]).astype(np.float32)
-    root += ((q[1, 1] * y + 2 * q[1, 2]) * y).astype(np.float32)
-    hit = root > 0
-    np.sqrt(root, out=root, where=hit)
-    root -= (b[0] * x + b[2]).astype(np.float32)
-    root -= (b[1] * y).astype(np.float32)
+) -> np.ndarray:
+    """[H, W] larger s of a s^2 + 2 b s + c = 0, NaN where there is none."""
+    q = (b[:, None] * b - a * c).astype(np.float32)
+    b = b.astype(np.float32)
+    root = (2 * q[0, 1] * y) * x
+    root += (q[0, 0] * x + 2 * q[0, 2]) * x + q[2, 2]
+    root += (q[1, 1] * y + 2 * q[1, 2]) * y
+    np.sqrt(root, out=root)
+    root -= b[0] * x + b[2]
+    root -= b[1] * y
     root *= np.float32(1 / a)
-    np.copyto(root, FAR, where=~hit)
-    return root, hit
+    return root

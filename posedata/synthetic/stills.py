@@ -29,7 +29,6 @@ def random_person(
     background: np.ndarray | None = None,  # [H, W, 3] uint8 RGB without people; drawn by chance if None
 ) -> SyntheticFrame:
     """One person (row 0) large in the picture, in any pose, sometimes cut off, hidden in part or with others near."""
-    width, height = size
     look, light = random_look(rng), random_light(rng)
     body = _random_body(rng, look, extreme=float(rng.random() < 0.7) * 0.9)
     camera = _portrait(rng, body, size)

@@ -29,7 +29,9 @@ def random_light(rng: np.random.Generator) -> Light:
     ambient = rng.uniform(0.35, 0.75)
     warm = rng.uniform(-0.08, 0.10)
     tint = (1 + warm, 1.0, 1 - warm)
-    return Light(tuple(direction / np.linalg.norm(direction)), ambient, rng.uniform(0.35, 1.0) * (1.2 - ambient), tint)
+    return Light(
+        tuple(direction / np.linalg.norm(direction)), ambient, rng.uniform(0.35, 1.0) * (1.2 - ambient), tint
+    )
 
 
 def shade(

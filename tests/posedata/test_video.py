@@ -1,7 +1,8 @@
-"""Reading frames: upright, right colours, right times; nothing lost or invented where files are bad."""
+"""Reading videos: upright, right colours, right times; nothing lost or invented where files are bad."""
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 from fractions import Fraction
@@ -14,8 +15,7 @@ import numpy as np
 import pytest
 
 from posedata.errors import BadInput
-from posedata.people import FrameStatus
-from posedata.sequence import FrameRef, Sequence
+from posedata.sequence import Sequence
 from posedata.video import open_sequence
 
 WIDTH, HEIGHT = 64, 48
@@ -60,10 +60,6 @@ def read(path: Path, first: int = 0, last: int | None = None):
     return source.info, frames, source.warnings
 
 
-def images_sequence(folder: Path, *names: str, fps: float | None = 25.0) -> Sequence:
-    return Sequence("frames", folder, tuple(FrameRef(folder / n, n) for n in names), None, fps)
-
-
 def corners(image: np.ndarray) -> list[tuple[int, ...]]:
     """The colours of the four quarters in reading order, each channel 0 or 255."""
     height, width = image.shape[:2]
@@ -106,30 +102,10 @@ def test_a_turned_video_comes_out_upright(tmp_path, matrix, shown):
         assert corners(frame.image) == shown
 
 
-@pytest.mark.parametrize(
-    "orientation, shown",
-    [
-        (1, [RED, GREEN, BLUE, WHITE]),
-        (3, [WHITE, BLUE, GREEN, RED]),
-        (6, [BLUE, RED, WHITE, GREEN]),
-        (8, [GREEN, WHITE, RED, BLUE]),
-    ],
-)
-def test_the_exif_orientation_of_an_image_counts(tmp_path, orientation, shown):
-    jpeg = cv2.imencode(".jpg", quarters()[..., ::-1])[1].tobytes()
-    tags = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    exif = b"Exif\0\0" + tags
-    (tmp_path / "0.jpg").write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:])
-    with open_sequence(images_sequence(tmp_path, "0.jpg")) as source:
-        (frame,) = source
-    assert corners(frame.image) == shown
-    assert frame.image.shape[:2] == (source.info.height, source.info.width)
-
-
 # Colours ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width, height", [(64, 48), (63, 47), (17, 2)])
+@pytest.mark.parametrize("width, height", [(64, 48), (63, 47), (17, 16)])
 @pytest.mark.parametrize(
     "codec, pixels, suffix",
     [
@@ -148,8 +124,6 @@ def test_the_exif_orientation_of_an_image_counts(tmp_path, orientation, shown):
     ],
 )
 def test_pixel_formats_come_out_in_rgb(tmp_path, codec, pixels, suffix, width, height):
-    if codec == "mpeg4" and height == 2:
-        pytest.skip("MPEG-4 has no pictures as low as that")
     path = write_video(tmp_path / f"clip{suffix}", [np.full((height, width, 3), (200, 60, 30), np.uint8)] * 2,
                        codec=codec, pixels=pixels)  # fmt: skip
     info, frames, warnings = read(path)
@@ -186,28 +160,6 @@ def test_the_colour_matrix_and_range_that_a_video_states_are_used(tmp_path, matr
         container.mux(stream.encode())
     _, frames, _ = read(tmp_path / "clip.mkv")
     assert np.abs(frames[0].image.astype(int) - (200, 60, 30)).max() <= 3
-
-
-@pytest.mark.parametrize(
-    "name, pixels",
-    [
-        ("grey.png", lambda rgb: rgb[..., 0]),
-        ("deep.png", lambda rgb: rgb.astype(np.uint16) * 257),
-        ("deep_grey.png", lambda rgb: rgb[..., 0].astype(np.uint16) * 257),
-        ("deep.tiff", lambda rgb: rgb.astype(np.uint16) * 257),
-        ("alpha.png", lambda rgb: np.dstack([rgb, np.full(rgb.shape[:2], 40, np.uint8)])),
-        ("plain.bmp", lambda rgb: rgb),
-        ("plain.webp", lambda rgb: rgb),
-    ],
-)
-def test_every_kind_of_image_comes_out_as_8_bit_rgb(tmp_path, name, pixels):
-    grey = "grey" in name
-    image = np.full((31, 21, 3), 77 if grey else (30, 60, 200), np.uint8)  # OpenCV's order
-    (tmp_path / name).write_bytes(cv2.imencode(Path(name).suffix, pixels(image))[1].tobytes())
-    with open_sequence(images_sequence(tmp_path, name)) as source:
-        (frame,) = source
-    assert frame.image.dtype == np.uint8 and frame.image.shape == (31, 21, 3)
-    assert np.abs(frame.image.astype(int) - (77 if grey else (200, 60, 30))).max() <= 3
 
 
 # Times -----------------------------------------------------------------------------------------------------------
@@ -258,25 +210,25 @@ def ten(tmp_path_factory) -> Path:
         (5, 4, []),
     ],
 )
-def test_a_range_gives_the_same_frames_as_the_whole(ten, tmp_path, first, last, numbers):
+def test_a_range_gives_the_same_frames_as_the_whole(ten, first, last, numbers):
     _, whole, _ = read(ten)
     info, part, _ = read(ten, first, last)
     assert [f.index for f in part] == list(numbers) and (info.width, info.height) == (WIDTH, HEIGHT)
     for frame in part:
         assert frame.time == whole[frame.index].time and (frame.image == whole[frame.index].image).all()
-    for frame in whole:
-        cv2.imwrite(str(tmp_path / f"{frame.index}.png"), frame.image)
-    with open_sequence(images_sequence(tmp_path, *(f"{i}.png" for i in range(10))), first, last) as source:
-        assert [f.index for f in source] == list(numbers)
 
 
-def test_opening_for_the_size_alone_reads_no_further(tmp_path):
-    for number in range(3):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), quarters())
-    (tmp_path / "3.png").write_bytes(b"broken")
-    with open_sequence(images_sequence(tmp_path, *(f"{i}.png" for i in range(4)))) as source:
-        assert (source.info.width, source.info.height, source.info.fps) == (WIDTH, HEIGHT, 25.0)
-    assert source.warnings == []
+def test_one_frame_at_a_time_is_held(tmp_path):
+    path = write_video(tmp_path / "clip.mp4", noise(30))
+    set_display_matrix(path, 0, 1, -1, 0)
+    gc.collect()
+    gc.disable()  # a frame that only the collector would free is a frame held
+    try:
+        with open_sequence(Sequence("clip", path)) as source:
+            held = [sum(isinstance(o, av.VideoFrame) for o in gc.get_objects()) for _ in source]
+    finally:
+        gc.enable()
+    assert len(held) == 30 and max(held) <= 4
 
 
 # Damage ----------------------------------------------------------------------------------------------------------
@@ -419,72 +371,10 @@ def test_a_change_of_size_in_the_middle_gives_the_frames_as_they_are(tmp_path):
     assert sum("96x80" in w for w in warnings) == 1
 
 
-def test_an_image_that_cannot_be_read_is_a_frame_without_pixels(tmp_path):
-    good = cv2.imencode(".jpg", quarters())[1].tobytes()
-    contents = {"0.jpg": good[: len(good) // 2], "1.jpg": good, "2.jpg": b"", "3.jpg": b"no image", "5.jpg": good}
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "6.jpg").mkdir()
-    os.mkfifo(tmp_path / "7.jpg")  # nobody ever writes to it
-    sequence = images_sequence(tmp_path, *(f"{i}.jpg" for i in range(8)))
-    with open_sequence(sequence) as source:
-        frames = list(source)
-    good_ones = [f.index for f in frames if f.status is FrameStatus.OK]
-    assert good_ones == [1, 5] and len(frames) == 8
-    assert (source.info.width, source.info.height) == (WIDTH, HEIGHT)  # of the first that can be read
-    for frame in frames:
-        assert (frame.image is None) == (frame.status is FrameStatus.UNDECODABLE) == bool(frame.note)
-        assert frame.time == pytest.approx(frame.index / 25)
-        if frame.note:
-            assert frame.note.startswith(f"{frame.index}.jpg ") and str(tmp_path) not in frame.note
-    assert "missing" in frames[4].note and "empty" in frames[2].note
-    assert len(source.warnings) == 1 and "frame 0: 0.jpg" in source.warnings[0] and "6 frames" in source.warnings[0]
-
-
-def test_images_of_several_sizes_warn_once(tmp_path):
-    for number, size in enumerate([(10, 20), (10, 20), (12, 20), (30, 8)]):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((*size, 3), np.uint8))
-    with open_sequence(images_sequence(tmp_path, *(f"{i}.png" for i in range(4)))) as source:
-        shapes = [f.image.shape[:2] for f in source]
-    assert shapes == [(10, 20), (10, 20), (12, 20), (30, 8)]
-    assert len(source.warnings) == 1 and "frame 2: 2.png is 20x12, the first image is 20x10" in source.warnings[0]
-
-
-def test_a_picture_too_large_to_be_true_is_undecodable(tmp_path):
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    (tmp_path / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + bytes(40))
-    cv2.imwrite(str(tmp_path / "1.png"), quarters())
-    with open_sequence(images_sequence(tmp_path, "0.png", "1.png")) as source:
-        assert [f.status for f in source] == [FrameStatus.UNDECODABLE, FrameStatus.OK]
-
-
-def test_a_folder_of_which_nothing_can_be_read_is_refused(tmp_path):
-    (tmp_path / "0.png").write_bytes(b"x")
-    with (
-        pytest.raises(BadInput, match=r"none of its 2 images can be read; the first: 0\.png"),
-        open_sequence(images_sequence(tmp_path, "0.png", "1.png")),
-    ):
-        pass
-
-
 def test_a_refused_sequence_raises_its_fault(tmp_path):
     sequence = Sequence("s", tmp_path, (), None, None, "val.json: image 3: leads out of the data set")
     with pytest.raises(BadInput, match="image 3"), open_sequence(sequence):
         pass
-
-
-def test_unrelated_images_have_no_rate(tmp_path):
-    for number in range(2):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), quarters())
-    with open_sequence(images_sequence(tmp_path, "0.png", "1.png", fps=None)) as source:
-        assert source.info.fps is None and [f.time for f in source] == [0.0, 1.0]
-
-
-def test_a_folder_given_as_the_current_one_has_a_name(tmp_path, monkeypatch):
-    cv2.imwrite(str(tmp_path / "0.png"), quarters())
-    monkeypatch.chdir(tmp_path)
-    with open_sequence(images_sequence(Path("."), "0.png")) as source:
-        assert source.info.name == tmp_path.name
 
 
 def test_leaving_in_the_middle_closes_the_file(ten):
