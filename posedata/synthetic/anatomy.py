@@ -41,7 +41,7 @@ _JOINT_POINTS = (
 # then two each of shoulders, elbows, wrists, hips, knees and ankles, then neck and top of the head
 _COVER = np.array(
     [0.02, 0.02, 0.02, 0.022, 0.022] + [0.065] * 2 + [0.048] * 2 + [0.038] * 2 + [0.11] * 2 + [0.062] * 2 + [0.05] * 2
-    + [0.075, 0.06]
+    + [0.165, 0.06]
 )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def _skirt(posed: Posed, look: Look, coat: Coat) -> Shape:
     top = points[Point.PELVIS] + 0.55 * (points[Point.WAIST] - points[Point.PELVIS])
     low = 0.090 * look.build.hips * look.build.girth * unit
     high = max(low * (0.95 + 0.5 * look.looseness), 0.5 * spread + 0.045 * unit)
-    return limb(top, (hems[0] + hems[1]) / 2, low, high, frame, coat, (1.0, 0.5, 0.8), high_cap=False)
+    return limb(top, (hems[0] + hems[1]) / 2, low, high, frame, coat, (1.0, 0.5, 0.95), high_cap=False)
 
 
 def hair_shapes(

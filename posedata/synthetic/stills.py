@@ -174,6 +174,8 @@ def _backdrop(
 ) -> np.ndarray:
     if background is None:
         return random_background(rng, size, horizon)
+    if background.ndim != 3 or background.shape[2] != 3 or background.dtype != np.uint8:
+        raise ValueError(f"background must be [H, W, 3] uint8, not {list(background.shape)} {background.dtype}")
     height, width = background.shape[:2]
     zoom = max(size[0] / width, size[1] / height) * rng.uniform(1.0, 1.6)
     room = np.array([width, height]) - np.array(size) / zoom

@@ -2,8 +2,8 @@
 
 import pytest
 
-from configs.models import find_model, model_table
 from configs.errors import SettingsError
+from configs.models import find_model, model_table
 from configs.settings import Settings, preset_names, resolve
 
 
