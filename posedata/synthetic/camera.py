@@ -35,10 +35,6 @@ class Camera:
         out[:, 2] = -distance * (self.focal / reference)
         return out, scale
 
-    def turn(self, directions: np.ndarray) -> np.ndarray:
-        """[..., 3] world directions as image x, y (down) and nearness."""
-        return directions @ self.rotation.T * np.array([1.0, -1.0, 1.0])
-
     def distance(self, point: np.ndarray) -> float:
         """Metres from the camera's plane to a point [3]."""
         return max(float(-(self.rotation @ (point - self.position))[2]), NEAREST)

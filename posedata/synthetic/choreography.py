@@ -11,7 +11,6 @@ from posedata.synthetic.poses import gait
 
 _STAND_SPEED, _WALK_SPEED = 0.25, 1.3  # metres a second
 _SMOOTH = 0.22  # seconds over which paths and actions are rounded
-SEAT_HEIGHT = 0.44  # metres, for somebody of 1.72 m
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Script:
 # 1.0 lies at the picture's edge (of the steady camera); beyond 1.35 a person is out of sight
 SCRIPTS: tuple[Script, ...] = (
     # from the middle past everybody, out at the right, and back
-    Script((0, 0.40, 0.50, 1), ((-0.30, 5.2), (1.30, 5.0), (1.30, 4.7), (-0.30, 5.2))),
+    Script((0, 0.40, 0.50, 1), ((-0.30, 5.2), (1.42, 5.0), (1.42, 4.7), (-0.30, 5.2))),
     # from the right, bends down in the middle, goes on to the left and comes back
     Script(
         (0, 0.24, 0.46, 0.68, 1), ((0.52, 5.8), (0.10, 6.2), (0.10, 6.2), (-0.32, 6.6), (0.52, 5.8)),
@@ -50,7 +49,7 @@ SCRIPTS: tuple[Script, ...] = (
         (Action("wave", 0.14, 0.42, 10.0), Action("sit", 0.58, 0.85, -15.0)), seat=(-0.10, 7.0),
     ),
     # jogs out at the left, turns and comes back behind the others
-    Script((0, 0.22, 0.32, 0.78, 1), ((-0.60, 7.2), (-1.30, 7.0), (-1.30, 7.9), (0.20, 8.2), (-0.60, 7.2))),
+    Script((0, 0.22, 0.32, 0.78, 1), ((-0.60, 7.2), (-1.40, 7.0), (-1.40, 7.9), (0.20, 8.2), (-0.60, 7.2))),
     # in a circle: front, side and back views
     Script(
         (0, 0.25, 0.5, 0.75, 1), ((0.55, 8.2), (0.25, 9.2), (-0.05, 8.2), (0.25, 7.2), (0.55, 8.2)),
@@ -86,7 +85,7 @@ def plan(
     number: int,  # of the person
     frames: int,
     fps: float,
-    edge: float,  # half widths of the picture a metre before the camera, metres
+    edge: float,  # metres from the picture's middle to its edge, a metre before the camera; negative = mirrored
     height: float,  # of the person, metres
 ) -> Motion:
     """A motion after one of the SCRIPTS, the first people after the first scripts, with some variation."""

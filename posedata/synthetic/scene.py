@@ -12,6 +12,7 @@ from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.sprite import Sprite
 
 _NOBODY, _THING = 255, 254
+_FAINT = 0.15  # coverage of a pixel that still counts as the figure's extent
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def compose(
         sprite = sprites[i]
         while behind and behind[0].distance > sprite.distance:
             _lay(background, owner, behind.pop(0), _THING)
-        solid = _lay(background, owner, sprite, rank)
-        full[i] = _inside_box(sprite, solid if solid.any() else sprite.rgba[..., 3] > 0, width, height)
+        _lay(background, owner, sprite, rank)
+        full[i] = _inside_box(sprite, width, height)
     for thing in behind:
         _lay(background, owner, thing, _THING)
     counts = np.bincount(owner.ravel(), minlength=256)
@@ -121,20 +122,20 @@ def grained(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.
     return cv2.add(image, noise.astype(np.int16), dtype=cv2.CV_8U)
 
 
-def _lay(background: np.ndarray, owner: np.ndarray, layer: Sprite | Thing, number: int) -> np.ndarray:
-    """Draws a layer, in place; [H, W] bool of the layer's pixels that now belong to it."""
+def _lay(background: np.ndarray, owner: np.ndarray, layer: Sprite | Thing, number: int) -> None:
+    """Draws a layer, in place, and gives it the pixels that it mostly fills."""
     height, width = layer.rgba.shape[:2]
     place = (slice(layer.top, layer.top + height), slice(layer.left, layer.left + width))
     part = background[place]
     part *= 1 - layer.rgba[..., 3:]
     part += layer.rgba[..., :3]
-    solid = layer.rgba[..., 3] > 0.5
-    owner[place][solid] = number
-    return solid
+    owner[place][layer.rgba[..., 3] > 0.5] = number
 
 
-def _inside_box(sprite: Sprite, solid: np.ndarray, width: int, height: int) -> np.ndarray:
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+def _inside_box(sprite: Sprite, width: int, height: int) -> np.ndarray:
+    """[4] xyxy around the sprite's pixels; limbs of tiny figures are thinner than a pixel and count too."""
+    filled = sprite.rgba[..., 3] > min(_FAINT, 0.5 * float(sprite.rgba[..., 3].max()))
+    rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
     box = np.array([columns[0] - 0.5, rows[0] - 0.5, columns[-1] + 0.5, rows[-1] + 0.5], np.float32)
     box += np.array([sprite.left, sprite.top] * 2, np.float32)
     return np.clip(box, 0, np.array([width - 1, height - 1] * 2, np.float32))

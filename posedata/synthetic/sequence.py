@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from posedata.synthetic.choreography import body_at, plan, seat_of
 from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.look import random_look
 from posedata.synthetic.scene import compose, grained
-from posedata.synthetic.setting import random_setting
+from posedata.synthetic.setting import FOCAL, random_setting
 from posedata.synthetic.sprite import draw_figure
 
 _SMALLEST, _LARGEST = 64, 4096  # pixels, either side
+_GRAIN = 2.2  # grey levels
 
 
 def render_sequence(
@@ -46,7 +48,8 @@ def render_sequence(
 
 def _frames(seed: int, frames: int, size: tuple[int, int], people: int, fps: float) -> Iterator[SyntheticFrame]:
     width, height = size
-    edge = width / (2 * 1.62 * height)
+    mirror = 1 if np.random.default_rng((seed, 3)).random() < 0.5 else -1
+    edge = mirror * width / (2 * FOCAL * height)
     seats = [seat for number in range(people) if (seat := seat_of(number, edge)) is not None]
     setting = random_setting(np.random.default_rng((seed, 0)), size, seats)
     looks, motions = [], []
@@ -65,4 +68,4 @@ def _frames(seed: int, frames: int, size: tuple[int, int], people: int, fps: flo
         things, regions = setting.things(camera, frame)
         picture = compose(setting.backdrop(camera), sprites, ids, setting.shadow, things, regions)
         rng = np.random.default_rng((seed, 2, frame))
-        yield SyntheticFrame(**{**vars(picture), "image": grained(picture.image, rng, 2.2)})
+        yield replace(picture, image=grained(picture.image, rng, _GRAIN))

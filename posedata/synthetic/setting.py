@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,7 +18,8 @@ from posedata.synthetic.solids import trace
 from posedata.synthetic.sprite import draw_figure, solids_extent
 from posedata.synthetic.surface import Light, random_light, shade
 
-PAN = 3.5  # degrees, each way
+FOCAL = 1.62  # of the camera, in picture heights
+_PAN = 3.5  # degrees, each way
 _DRIFT = 0.4  # metres, each way
 _TEXELS = 40  # of the ground, a metre
 _FIELD = 40  # metres of ground in the texture, each way
@@ -55,7 +56,7 @@ class Setting:
     def camera(self, seconds: float) -> Camera:
         """The camera at a time."""
         slow, fast, x, tilt = self.sway
-        pan = PAN * np.sin(slow + 0.62 * seconds)
+        pan = _PAN * np.sin(slow + 0.62 * seconds)
         pitch = self.pitch + 0.35 * np.sin(tilt + 0.9 * seconds)
         position = np.array([_DRIFT * np.sin(x + 0.45 * seconds), self.eye + 0.02 * np.sin(fast + 1.3 * seconds), 0])
         width, height = self.size
@@ -119,11 +120,11 @@ def random_setting(
 ) -> Setting:
     """A square or a meadow."""
     width, height = size
-    focal, eye, pitch = 1.62 * height, float(rng.uniform(1.45, 2.0)), float(rng.uniform(6.0, 9.0))
+    focal, eye, pitch = FOCAL * height, float(rng.uniform(1.45, 2.0)), float(rng.uniform(6.0, 9.0))
     light = random_light(rng)
     paved = rng.random() < 0.6
     ground = _ground(rng, scene_colour(rng, 0.12) if paved else (0.36, 0.44, 0.22), paved)
-    wide = int(width + 2.4 * focal * np.tan(np.deg2rad(PAN))) + 8
+    wide = int(width + 2.4 * focal * np.tan(np.deg2rad(_PAN))) + 8
     painter = street if rng.random() < 0.6 else field
     horizon = int(height * 0.55)
     view = finished(np.clip(painter(rng, (wide, horizon + 40), horizon), 0, 1))[:horizon]
@@ -138,7 +139,7 @@ def random_setting(
     boards = [_crowd(rng, steady, edge, side, light) for side in ((-1, 1) if rng.random() < 0.5 else (1,))]
     boards += _scenery(rng, steady, edge, light)
     boards += [_drawn(_stool(rng), np.array([x, 0, -depth - 0.12]), steady, light) for x, depth in seats]
-    return Setting(**{**vars(bare), "billboards": tuple(b for b in boards if b is not None)})
+    return replace(bare, billboards=tuple(b for b in boards if b is not None))
 
 
 def _ground(rng: np.random.Generator, base: tuple[float, float, float], paved: bool) -> np.ndarray:
@@ -194,7 +195,7 @@ def _crowd(rng: np.random.Generator, camera: Camera, edge: float, side: int, lig
 
 def _drawn(shapes: list[Shape], place: np.ndarray, camera: Camera, light: Light) -> Billboard | None:
     """Shapes around the origin put at a place and drawn twice as fine as shown."""
-    there = [Shape(**{**vars(s), "start": s.start + place, "end": s.end + place}) for s in shapes]
+    there = [replace(s, start=s.start + place, end=s.end + place) for s in shapes]
     fine = camera.finer(2)
     distance = camera.distance(place)
     drawing = project(there, fine, distance)

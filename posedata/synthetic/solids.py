@@ -179,8 +179,8 @@ def _shaft(planes: np.ndarray, ray: np.ndarray, solid: Solid, x: np.ndarray, y: 
     slope = (solid.high - solid.low) / solid.length
     radius = slope * planes[1] + (0, 0, solid.low)
     a = float(ray[0] ** 2 + ray[2] ** 2 - (slope * ray[1]) ** 2)
-    if a < 1e-3 * float(ray @ ray):
-        return None  # seen end-on: only the caps show
+    if a < 1e-4 * float(ray @ ray):
+        return None  # seen end-on the caps hide all but a sliver of it
     b = ray[0] * planes[0] + ray[2] * planes[2] - slope * ray[1] * radius
     c = planes[0, :, None] * planes[0] + planes[2, :, None] * planes[2] - radius[:, None] * radius
     front = _nearer_root(a, b, c, x, y)

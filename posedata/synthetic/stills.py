@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -80,7 +82,7 @@ def random_crowd(
 
 
 def _photographed(frame: SyntheticFrame, rng: np.random.Generator) -> SyntheticFrame:
-    return SyntheticFrame(**{**vars(frame), "image": photographed(frame.image, rng)})
+    return replace(frame, image=photographed(frame.image, rng))
 
 
 def _random_body(rng: np.random.Generator, look: Look, extreme: float) -> Posed:

@@ -22,7 +22,7 @@ def test_help_names_every_command_and_loads_no_network_library(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
     loaded = done.stdout.splitlines()[-1].split()
     assert not {"torch", "cv2", "av", "matplotlib", "numpy"} & set(loaded)
-    for command in "run detect pose track render export eval models doctor demo train".split():
+    for command in ("run", "detect", "pose", "track", "render", "export", "eval", "models", "doctor", "demo"):
         assert f"  {command} " in done.stdout
 
 

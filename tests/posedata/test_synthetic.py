@@ -1,0 +1,525 @@
+"""Rendered people: the ground truth must agree with the pixels, and the same seed must give the same bytes."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import orjson
+import pytest
+
+from posedata.errors import UsageError
+from posedata.sequences import discover
+from posedata.skeletons import POSETRACK_17, PTRACK_19
+from posedata.synthetic import (
+    SyntheticFrame,
+    random_crowd,
+    random_person,
+    render_sequence,
+    write_posetrack18,
+    write_video,
+)
+from posedata.synthetic.body import LIMITS, Build, Point, limited, mirrored, pose, posed, rotation_y
+from posedata.synthetic.camera import Camera, looking
+from posedata.synthetic.look import random_look
+from posedata.synthetic.poses import FAMILIES, random_stance, stance_of
+from posedata.synthetic.scene import Thing, compose
+from posedata.synthetic.solids import FAR, Solid, cone, ellipsoid, trace
+from posedata.synthetic.sprite import Sprite, draw_figure
+from posedata.synthetic.surface import Light
+
+JOINT = {name: i for i, name in enumerate(PTRACK_19.joints)}
+LIGHT = Light((0.0, -0.8, 0.6), 0.5, 0.6, (1.0, 1.0, 1.0))
+SIZE = (120, 160)  # width, height
+
+
+def camera_of(shift: float = 0.0, distance: float = 5.0) -> Camera:
+    """A level camera that shows a standing person whole; `shift` moves the person right, in pixels."""
+    return looking(np.zeros(3), distance, 0.0, 0.0, 75.0 * distance, (60.0 + shift, 80.0))
+
+
+def draw(
+    yaw: float = 0.0,
+    shift: float = 0.0,
+    depth: float = 0.0,
+    seed: int = 4,
+    angles: np.ndarray | None = None,
+    size: tuple[int, int] = SIZE,
+) -> Sprite | None:
+    """A person with the arms a little out; yaw 0 faces the camera, 90 the right edge; `depth` metres nearer."""
+    look = random_look(np.random.default_rng(seed))
+    stance = pose(arm_out=20) if angles is None else angles
+    body = posed(look.build, stance, rotation_y(yaw), np.array([0.0, 0.0, depth]))
+    return draw_figure(body, look, camera_of(shift), LIGHT, size)
+
+
+def grey() -> np.ndarray:
+    return np.full((SIZE[1], SIZE[0], 3), 0.5, np.float32)
+
+
+def same(a: SyntheticFrame, b: SyntheticFrame) -> bool:
+    pairs = [(getattr(a, name), getattr(b, name)) for name in vars(a) if name != "ignore_regions"]
+    pairs += list(zip(a.ignore_regions, b.ignore_regions))
+    return len(a.ignore_regions) == len(b.ignore_regions) and all(x.tobytes() == y.tobytes() for x, y in pairs)
+
+
+@pytest.fixture(scope="module")
+def sequence() -> list[SyntheticFrame]:
+    """Four seconds of four people, small."""
+    return list(render_sequence(7, frames=48, size=(192, 108), people=4, fps=12.0))
+
+
+# the same seed, the same bytes
+
+
+@pytest.mark.parametrize("render", [random_person, random_crowd], ids=["person", "crowd"])
+def test_stills_depend_on_the_generator_alone(render):
+    first, again, other = (render(np.random.default_rng(s), size=(96, 80)) for s in (3, 3, 4))
+    assert same(first, again)
+    assert first.image.shape == (80, 96, 3)
+    assert first.image.tobytes() != other.image.tobytes()
+
+
+def test_a_sequence_depends_on_its_arguments_alone(sequence):
+    again = render_sequence(7, frames=48, size=(192, 108), people=4, fps=12.0)
+    assert all(same(next(again), frame) for frame in sequence[:5])
+    other = next(render_sequence(8, frames=48, size=(192, 108), people=4, fps=12.0))
+    assert other.image.tobytes() != sequence[0].image.tobytes()
+
+
+# left, right, front and back
+
+
+@pytest.mark.parametrize(
+    ("yaw", "left_is_right", "seen", "hidden"),
+    [
+        (0, True, ("nose", "left_eye", "right_eye", "left_shoulder", "right_hip"), ()),
+        (180, False, ("left_shoulder", "right_shoulder"), ("nose", "left_eye", "right_eye")),
+        (90, None, ("nose", "right_ear", "right_shoulder"), ("left_ear", "left_shoulder", "left_hip")),
+        (-90, None, ("nose", "left_ear", "left_shoulder"), ("right_ear", "right_shoulder", "right_hip")),
+    ],
+    ids=["front", "back", "facing right", "facing left"],
+)
+def test_sides_of_the_body_and_what_it_hides_itself(yaw, left_is_right, seen, hidden):
+    frame = compose(grey(), [draw(yaw, seed=5)], [0])
+    x = frame.keypoints[0, :, 0]
+    if left_is_right is not None:
+        for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "ear"):
+            assert (x[JOINT[f"left_{part}"]] > x[JOINT[f"right_{part}"]]) == left_is_right, part
+    visible = {name: int(frame.visibility[0, i]) for name, i in JOINT.items()}
+    assert {name: visible[name] for name in seen} == dict.fromkeys(seen, 2)
+    assert {name: visible[name] for name in hidden} == dict.fromkeys(hidden, 1)
+    assert not frame.covered.any()
+
+
+def test_a_face_looks_where_the_body_goes():
+    for yaw, sign in ((90, 1), (-90, -1)):
+        keypoints = draw(yaw).keypoints
+        ears = keypoints[[JOINT["left_ear"], JOINT["right_ear"]], 0].mean()
+        assert sign * (keypoints[JOINT["nose"], 0] - ears) > 1
+
+
+def test_head_top_and_feet_are_where_they_belong():
+    y = draw().keypoints[:, 1]
+    order = ("head_top", "left_eye", "nose", "head_bottom", "left_shoulder", "left_hip", "left_knee", "left_ankle")
+    assert np.all(np.diff([y[JOINT[name]] for name in order]) > 0)
+
+
+# what is hidden, cut off or gone
+
+
+def test_whoever_stands_behind_somebody_is_covered():
+    behind, before = draw(seed=5), draw(seed=5, shift=6, depth=0.2)
+    frame = compose(grey(), [behind, before], [3, 9])
+    assert frame.track_ids.tolist() == [3, 9]
+    assert frame.visible_fraction[1] == 1.0
+    assert frame.visible_fraction[0] < 0.5
+    assert not frame.covered[1].any()
+    assert frame.covered[0].sum() >= 6
+    assert (frame.visibility[0][frame.covered[0]] == 1).all()
+    alone = compose(grey(), [behind], [3])
+    # the box is that of the whole figure, whatever hides it
+    np.testing.assert_array_equal(frame.boxes[0], alone.boxes[0])
+    assert frame.keypoints[0].tobytes() == alone.keypoints[0].tobytes()
+
+
+@pytest.mark.parametrize(("distance", "covered"), [(1.0, True), (50.0, False)], ids=["before", "behind"])
+def test_a_thing_hides_what_is_behind_it_only(distance, covered):
+    person = draw()
+    wall = Thing(np.ones((60, SIZE[0], 4), np.float32), 0, 100, distance)
+    frame = compose(grey(), [person], [0], things=(wall,))
+    assert bool(frame.covered[0, JOINT["left_ankle"]]) == covered
+    assert (frame.visible_fraction[0] < 0.95) == covered
+    assert not frame.covered[0, JOINT["nose"]]
+
+
+def test_a_figure_at_the_edge():
+    """Shifted by half the picture, the left half of the figure (seen from here) is gone."""
+    whole = compose(grey(), [draw()], [0])
+    half = compose(grey(), [draw(shift=-60)], [0])
+    assert whole.visible_fraction[0] == 1.0
+    assert 0.35 < half.visible_fraction[0] < 0.65
+    assert half.boxes[0, 0] == 0
+    outside = half.keypoints[0, :, 0] < -0.5
+    assert outside.any()
+    assert (half.visibility[0][outside] == 0).all()
+    assert (half.visibility[0][~outside] > 0).all()
+    np.testing.assert_allclose(half.keypoints[0], whole.keypoints[0] - (60, 0), atol=1e-3)
+
+
+def test_a_figure_outside_is_no_figure():
+    assert draw(shift=-200) is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_seen_joints_lie_on_the_figure(family):
+    rng = np.random.default_rng(11)
+    for _ in range(4):
+        look = random_look(rng)
+        stance = stance_of(family, rng)
+        root = rotation_y(rng.uniform(0, 360)) @ stance.root
+        body = posed(look.build, stance.angles, root, np.zeros(3))
+        sprite = draw_figure(body, look, looking(np.zeros(3), 6, 10, 0, 450, (130, 130)), LIGHT, (260, 260))
+        assert sprite.open.sum() >= 4
+        x, y = np.round(sprite.keypoints[sprite.open]).astype(int).T
+        mask = sprite.rgba[..., 3]
+        assert (cv2.dilate(mask, np.ones((3, 3)))[y - sprite.top, x - sprite.left] > 0.5).all()
+        rows, columns = np.nonzero(mask > 0.5)
+        assert columns.min() + sprite.left >= sprite.extent[0] - 1
+        assert rows.max() + sprite.top <= sprite.extent[3] + 1
+
+
+# the body
+
+
+def test_bones_keep_their_lengths_in_any_pose():
+    rng = np.random.default_rng(2)
+    bones = [
+        (Point.LEFT_HIP, Point.LEFT_KNEE), (Point.RIGHT_KNEE, Point.RIGHT_ANKLE), (Point.LEFT_HIP, Point.RIGHT_HIP),
+        (Point.LEFT_SHOULDER, Point.LEFT_ELBOW), (Point.RIGHT_ELBOW, Point.RIGHT_WRIST), (Point.WAIST, Point.NECK),
+    ]  # fmt: skip
+    lengths = []
+    for _ in range(20):
+        stance = random_stance(rng, 1.0)
+        points = posed(Build(), stance.angles, stance.root, rng.normal(size=3)).points
+        lengths.append([np.linalg.norm(points[a] - points[b]) for a, b in bones])
+    np.testing.assert_allclose(lengths, lengths[:1] * 20, rtol=1e-9)
+
+
+def test_angles_stay_within_the_limits_of_a_body():
+    rng = np.random.default_rng(2)
+    low, high = np.array(list(LIMITS.values())).T
+    for _ in range(50):
+        angles = random_stance(rng, 1.0).angles
+        assert ((angles >= low) & (angles <= high)).all()
+    np.testing.assert_array_equal(limited(np.full(len(LIMITS), 1e9)), high)
+    with pytest.raises(KeyError):
+        pose(tail=3)
+
+
+def test_a_mirrored_pose_is_the_pose_in_a_mirror():
+    stance = random_stance(np.random.default_rng(6), 1.0)
+    points = posed(Build(), stance.angles, np.eye(3), np.zeros(3)).points * (-1, 1, 1)
+    swapped = [Point[p.name.replace("LEFT", "x").replace("RIGHT", "LEFT").replace("x", "RIGHT")] for p in Point]
+    other = posed(Build(), mirrored(stance.angles), np.eye(3), np.zeros(3)).points
+    np.testing.assert_allclose(other[swapped], points, atol=1e-9)
+
+
+# the solids
+
+
+def inside(solid: Solid, points: np.ndarray) -> np.ndarray:
+    """[M] whether image points [M, 3] lie in a solid, straight from its definition."""
+    q = (points - solid.origin) @ solid.matrix.T
+    share = np.clip(q[:, 1] / solid.length, 0, 1) if solid.length else 0
+    radius = solid.low + share * (solid.high - solid.low)
+    shaft = (np.hypot(q[:, 0], q[:, 2]) < radius) & (q[:, 1] >= 0) & (q[:, 1] <= solid.length)
+    ends = np.linalg.norm(q, axis=1) < solid.low
+    ends |= np.linalg.norm(q - (0, solid.length, 0), axis=1) < solid.high
+    return shaft | ends
+
+
+def solids() -> dict[str, Solid]:
+    turn = rotation_y(35) @ np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    flat, x = np.array([1.0, 0.5, 0.6]), np.array([1.0, 0, 0])
+    return {
+        "ellipsoid": ellipsoid(np.array([20.3, 15.2, -7]), turn, np.array([12.0, 6, 9])),
+        "cone across": cone(np.array([6.3, 10.2, 3]), np.array([30.4, 22.3, 0]), 5, 3, x, np.ones(3)),
+        "towards the viewer": cone(np.array([18.3, 14.2, -20]), np.array([22.6, 17.1, 9]), 4, 6, x, np.ones(3)),
+        "flat": cone(np.array([20.3, 26.2, 0]), np.array([17.1, 8.4, 6]), 8, 6, x, flat),
+        "no length": cone(np.array([20.3, 15.4, 0]), np.array([20.3, 15.4, 0]), 8, 6, x, np.ones(3)),
+    }
+
+
+@pytest.mark.parametrize("name", solids())
+def test_traced_fronts_are_the_fronts_of_the_solids(name):
+    solid = solids()[name]
+    picture = trace([solid], 0, 0, 40, 32)
+    depths = np.arange(-50, 50, 0.25)
+    for row in range(0, 32, 3):
+        for column in range(0, 40, 3):
+            ray = np.column_stack([np.full(len(depths), column), np.full(len(depths), row), depths])
+            hits = depths[inside(solid, ray)]
+            front = picture.nearness[row, column]
+            assert (front > FAR) == (picture.owner[row, column] == 0)
+            if len(hits) > 2:
+                assert front == pytest.approx(hits.max(), abs=0.3)
+            elif not len(hits):
+                assert front == FAR or inside(solid, np.array([[column, row, front - 1e-3]])).all()
+
+
+def test_the_nearer_solid_owns_the_pixel():
+    near = ellipsoid(np.array([10.0, 10, 5]), np.eye(3), np.full(3, 4.0))
+    far = ellipsoid(np.array([10.0, 10, -5]), np.eye(3), np.full(3, 8.0))
+    for order, centre in (([near, far], 0), ([far, near], 1)):
+        owner = trace(order, 0, 0, 20, 20).owner
+        assert owner[10, 10] == centre
+        assert owner[10, 3] == 1 - centre
+        assert owner[0, 0] == 255
+
+
+# stills
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_crowds_are_consistent(seed):
+    frame = random_crowd(np.random.default_rng((seed, 5)), size=(160, 120), people=(1, 6))
+    assert len(frame) <= 6
+    check(frame)
+
+
+def test_an_empty_crowd_is_legal():
+    frame = random_crowd(np.random.default_rng(0), size=(64, 48), people=(0, 0))
+    assert len(frame) == 0
+    assert frame.keypoints.shape == (0, 19, 2)
+    assert frame.boxes.shape == frame.head_boxes.shape == (0, 4)
+
+
+def test_one_person_is_large_and_comes_first():
+    shares = []
+    for seed in range(12):
+        frame = random_person(np.random.default_rng((seed, 9)), size=(96, 96))
+        check(frame)
+        sides = frame.boxes[0, 2:] - frame.boxes[0, :2]
+        shares.append(max(sides) / 96)
+    assert np.median(shares) > 0.6
+
+
+@pytest.mark.parametrize("render", [random_person, random_crowd], ids=["person", "crowd"])
+def test_a_given_background_is_used_and_left_as_it_was(render):
+    green = np.zeros((90, 130, 3), np.uint8)
+    green[..., 1] = 200
+    kept = green.copy()
+    means = [
+        render(np.random.default_rng(s), size=(96, 64), background=green).image.reshape(-1, 3).mean(axis=0)
+        for s in range(8)
+    ]
+    assert (green == kept).all()
+    assert np.median(np.array(means)[:, 1] - np.array(means)[:, [0, 2]].max(axis=1)) > 30
+    with pytest.raises(ValueError, match="background"):
+        render(np.random.default_rng(0), background=green[..., 0])
+
+
+def check(frame: SyntheticFrame) -> None:
+    """What holds in every picture."""
+    height, width = frame.image.shape[:2]
+    assert len(set(frame.track_ids.tolist())) == len(frame)
+    assert ((frame.visible_fraction >= 0) & (frame.visible_fraction <= 1)).all()
+    assert (frame.boxes[:, 2:] >= frame.boxes[:, :2]).all()
+    assert (frame.boxes >= 0).all()
+    assert (frame.boxes <= (width - 1, height - 1, width - 1, height - 1)).all()
+    inside_frame = (np.round(frame.keypoints) >= 0).all(axis=2)
+    inside_frame &= (np.round(frame.keypoints) <= (width - 1, height - 1)).all(axis=2)
+    assert ((frame.visibility > 0) == inside_frame).all()
+    assert (frame.visibility[frame.covered] == 1).all()
+    seen = frame.visibility == 2
+    low, high = frame.boxes[:, None, :2] - 1.5, frame.boxes[:, None, 2:] + 1.5
+    assert (((frame.keypoints >= low) & (frame.keypoints <= high)).all(axis=2) | ~seen).all()
+
+
+# sequences
+
+
+def test_every_frame_of_a_sequence_is_consistent(sequence):
+    for frame in sequence:
+        check(frame)
+        assert set(frame.track_ids.tolist()) <= {0, 1, 2, 3}
+
+
+def test_people_leave_and_return_with_their_identity(sequence):
+    here = np.array([[i in frame.track_ids for i in range(4)] for frame in sequence])
+    returned = [
+        i for i in range(4) if any(~here[t, i] and here[:t, i].any() and here[t:, i].any() for t in range(len(here)))
+    ]
+    assert returned
+    assert here.any(axis=0).all()
+
+
+def test_people_cross_and_hide_each_other(sequence):
+    covered = [frame.covered[i].sum() for frame in sequence for i in range(len(frame))]
+    assert max(covered) >= 8
+    pairs = set()
+    for before, after in zip(sequence, sequence[6:]):
+        left = {int(i): x for i, x in zip(before.track_ids, before.boxes[:, ::2].mean(axis=1))}
+        right = {int(i): x for i, x in zip(after.track_ids, after.boxes[:, ::2].mean(axis=1))}
+        both = sorted(left.keys() & right.keys())
+        pairs |= {(a, b) for a in both for b in both if left[a] < left[b] and right[a] > right[b]}
+    assert pairs
+
+
+def test_people_move_smoothly(sequence):
+    steps = []
+    hips = [JOINT["left_hip"], JOINT["right_hip"]]
+    for before, after in pairwise(sequence):
+        for row, person in enumerate(before.track_ids):
+            other = np.flatnonzero(after.track_ids == person)
+            if len(other):
+                steps.append(np.abs(after.keypoints[other[0], hips] - before.keypoints[row, hips]).max())
+    assert np.median(steps) > 0.3
+    assert max(steps) < 0.08 * 192  # at 12 frames a second that is a fast run
+
+
+def test_ignore_regions_lie_in_every_frame(sequence):
+    for frame in sequence:
+        assert 1 <= len(frame.ignore_regions) <= 2
+        for polygon in frame.ignore_regions:
+            assert polygon.shape[0] >= 3
+            assert (polygon >= 0).all()
+            assert (polygon <= (191, 107)).all()
+            assert np.ptp(polygon, axis=0).min() > 2
+
+
+def test_the_background_moves(sequence):
+    corners = [frame.image[:20, :].astype(int) for frame in (sequence[0], sequence[-1])]
+    assert np.abs(corners[0] - corners[1]).mean() > 4
+
+
+@pytest.mark.parametrize("people", [0, 1, 9])
+def test_any_number_of_people(people):
+    frames = list(render_sequence(2, frames=2, size=(96, 64), people=people))
+    assert len(frames) == 2
+    assert max(len(f) for f in frames) <= people
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frames": 0},
+        {"people": -1},
+        {"fps": 0.0},
+        {"fps": math.nan},
+        {"seed": -1},
+        {"size": (640, 8)},
+        {"size": (9999, 64)},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_rendered_is_refused_at_once(wrong):
+    with pytest.raises(UsageError, match="cannot render"):
+        render_sequence(**{"seed": 0, **wrong})
+
+
+# files
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("posetrack18")
+    path = write_posetrack18(root, sequence="900123_mpii_test", seed=7, frames=12, size=(192, 108), fps=3.0)
+    assert path == root / "annotations" / "val" / "900123_mpii_test.json"
+    return root
+
+
+def test_posetrack18_files_are_complete(dataset):
+    content = orjson.loads((dataset / "annotations/val/900123_mpii_test.json").read_bytes())
+    assert set(content) == {"images", "annotations", "categories"}
+    (category,) = content["categories"]
+    assert category["name"] == "person"
+    assert tuple(category["keypoints"]) == POSETRACK_17.joints
+    for number, image in enumerate(content["images"]):
+        assert image["file_name"] == f"images/val/900123_mpii_test/{number:06d}.jpg"
+        assert image["id"] == image["frame_id"] == 19001230000 + number
+        assert (image["vid_id"], image["nframes"], image["is_labeled"]) == ("900123", 12, True)
+        assert len(image["ignore_regions_x"]) == len(image["ignore_regions_y"]) >= 1
+        assert [len(x) for x in image["ignore_regions_x"]] == [len(y) for y in image["ignore_regions_y"]]
+        assert cv2.imread(str(dataset / image["file_name"])).shape == (108, 192, 3)
+    assert len(content["images"]) == len(list(dataset.rglob("*.jpg"))) == 12
+    ids = [a["id"] for a in content["annotations"]]
+    assert len(set(ids)) == len(ids) > 12
+
+
+def test_posetrack18_annotations_are_the_rendered_truth(dataset):
+    content = orjson.loads((dataset / "annotations/val/900123_mpii_test.json").read_bytes())
+    columns = [PTRACK_19.joints.index(j) for j in POSETRACK_17.joints]
+    unlabelled = 0
+    for number, frame in enumerate(render_sequence(7, 12, (192, 108), 4, 3.0)):
+        found = {a["track_id"]: a for a in content["annotations"] if a["image_id"] == 19001230000 + number}
+        for row, person in enumerate(frame.track_ids.tolist()):
+            wanted = (frame.visibility[row] > 0) & ~frame.covered[row]
+            wanted = wanted[columns] & ["_ear" not in j for j in POSETRACK_17.joints]
+            annotation = found.pop(person, None)
+            if annotation is None:
+                assert not wanted.any()
+                continue
+            triplets = np.array(annotation["keypoints"]).reshape(17, 3)
+            assert (triplets[:, 2] == wanted).all()
+            assert (triplets[~wanted] == 0).all()
+            np.testing.assert_allclose(triplets[wanted, :2], frame.keypoints[row, columns][wanted], atol=0.006)
+            x, y, width, height = annotation["bbox"]
+            np.testing.assert_allclose([x, y, x + width, y + height], frame.boxes[row], atol=0.02)
+            assert min(annotation["bbox_head"][2:]) > 2
+            assert annotation["num_keypoints"] == wanted.sum()
+            assert (annotation["category_id"], annotation["person_id"], annotation["scores"]) == (1, person, [])
+            unlabelled += int((~wanted).sum()) - 2
+        assert not found
+        picture = cv2.imread(str(dataset / f"images/val/900123_mpii_test/{number:06d}.jpg"))[..., ::-1]
+        assert np.abs(picture.astype(int) - frame.image).mean() < 6
+    assert unlabelled > 0
+
+
+def test_posetrack18_folder_is_found_as_one(dataset):
+    (found,) = discover(dataset).sequences
+    assert found.id.endswith("900123_mpii_test")
+    assert len(found.frames) == 12
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sequence": "demo"},
+        {"sequence": "../900001_mpii_test"},
+        {"sequence": "900001_mpii_test/x"},
+        {"sequence": "٩٠٠٠٠١_mpii_test"},
+        {"split": "../val"},
+        {"split": ""},
+        {"frames": 10_001},
+    ],
+    ids=str,
+)
+def test_names_that_no_evaluator_can_parse_are_refused(tmp_path, wrong):
+    with pytest.raises(UsageError):
+        write_posetrack18(tmp_path, **{"frames": 1, "size": (96, 64), **wrong})
+    assert not list(tmp_path.iterdir())
+
+
+def test_video_has_the_frames(tmp_path):
+    import av
+
+    path = write_video(tmp_path / "demo.mp4", seed=7, frames=9, size=(192, 108), fps=12.0)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, float(stream.average_rate)) == ("h264", 12.0)
+        decoded = [f.to_ndarray(format="rgb24") for f in container.decode(stream)]
+    assert len(decoded) == 9
+    for picture, frame in zip(decoded, render_sequence(7, 9, (192, 108), 4, 12.0)):
+        assert np.abs(picture.astype(int) - frame.image).mean() < 9
+    assert [p.name for p in tmp_path.iterdir()] == ["demo.mp4"]
+
+
+def test_video_of_odd_size_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="even"):
+        write_video(tmp_path / "demo.mp4", frames=1, size=(97, 64))
+    assert not list(tmp_path.iterdir())
