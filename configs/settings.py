@@ -26,7 +26,7 @@ class DetectSettings(_Strict):
 
     model: str = Field("compact", description="detector, see `ptrack models`")
     long_side: int = Field(416, ge=64, le=4096, description="frames are scaled to this long side, pixels")
-    min_box_score: float = Field(0.2, ge=0, le=1, description="boxes below are not kept")
+    min_box_score: float = Field(0.3, ge=0, le=1, description="boxes below are not kept")
     nms_iou: float = Field(0.6, gt=0, le=1, description="of two boxes that overlap more the weaker goes")
     max_people: int = Field(100, ge=1, description="boxes kept a frame, best first")
     stride: int = Field(1, ge=1, description="look at every N-th frame; the others are marked skipped")

@@ -40,5 +40,5 @@ def train_command(
     progress = trainer(settings, run_dir, click.echo)
     plot_curves([run_dir / "log.csv"], run_dir / "curves.png", preset)
     click.echo(
-        f"{progress.draws} samples in {progress.seconds / 60:.1f} minutes; weights: {run_dir / 'best.safetensors'}"
+        f"{progress.seen} samples in {progress.seconds / 60:.1f} minutes; weights: {run_dir / 'best.safetensors'}"
     )

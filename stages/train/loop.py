@@ -45,7 +45,8 @@ class Task(Protocol):
 class Progress:
     """Where a run stands; saved with every checkpoint."""
 
-    draws: int = 0  # samples seen
+    draws: int = 0  # where the run stands in its schedule; a phase that the clock ends is skipped to its end
+    seen: int = 0  # samples trained on
     steps: int = 0
     seconds: float = 0.0
     best: float = -math.inf
@@ -88,7 +89,7 @@ def train(
     progress = Progress()
     if (run_dir / "last.pt").exists():
         progress = _load_checkpoint(run_dir / "last.pt", model, average, optimizer)
-        say(f"goes on from {run_dir / 'last.pt'}: {progress.draws} samples seen")
+        say(f"goes on from {run_dir / 'last.pt'}: {progress.seen} samples seen")
     total = sum(p.samples for p in settings.phases)
     half = settings.half and (
         device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -123,6 +124,7 @@ def train(
             if torch.isfinite(norm):  # a step that is not finite would destroy the weights; it is left out
                 optimizer.step()
             progress.steps += 1
+            progress.seen += min(phase.batch, last - progress.draws)
             progress.draws = min(progress.draws + phase.batch, last)
             progress.seconds = time.monotonic() - began
             _move_average(average, model, settings.ema, progress.steps)
@@ -191,7 +193,7 @@ def _record(
     say: Callable[[str], None],
 ) -> None:
     row = {
-        "samples": progress.draws,
+        "samples": progress.seen,
         "minutes": round(progress.seconds / 60, 2),
         "height": phase.size[0],
         "loss": round(sum(losses) / max(1, len(losses)), 5),
