@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from types import TracebackType
 
+from posedata.errors import BadInput
 from posedata.people import FramePeople
 from posedata.records import RecordWriter
 from posedata.sequences import Sequence
@@ -71,13 +72,20 @@ class Reader:
             yield Item(frame.index, frame.time, frame.image, people, frame.note)
 
     def _given(self, index: int, otherwise: FramePeople) -> FramePeople:
-        """The upstream record's people of a frame, where there is an upstream."""
+        """The upstream record's people of a frame, where there is an upstream.
+
+        Raises:
+            BadInput: the upstream record was made of other frames.
+        """
         if self._upstream is None:
             return otherwise
         for found, _, people, _ in self._upstream:
             if found == index:
                 return people
-        return otherwise
+        raise BadInput(
+            f"{self._sequence.id}: frame {index} is not in the record of the stage before; "
+            "run that stage again with the same --frames"
+        )
 
     def _decoded(self, start: int) -> Iterator[Frame]:
         with open_sequence(self._sequence, start, self._last) as source:

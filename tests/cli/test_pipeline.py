@@ -201,6 +201,12 @@ def test_pose_without_detect_says_what_to_run(video, tmp_path):
     assert "detect.json" in done.stderr and "run its stage first" in done.stderr
 
 
+def test_pose_on_more_frames_than_detect_saw_is_refused(video, tmp_path):
+    ptrack("detect", video, "--work", tmp_path / "work", "--frames", "0-3", "-q", cwd=tmp_path)
+    done = ptrack("pose", video, "--work", tmp_path / "work", cwd=tmp_path, code=3)
+    assert "frame 4 is not in the record of the stage before" in done.stderr
+
+
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(video, tmp_path):
     done = ptrack("run", video, "--work", tmp_path / "work", "--dry-run", cwd=tmp_path)
     assert done.stdout.count("would run") == 3 and not (tmp_path / "work").exists()
