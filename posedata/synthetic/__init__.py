@@ -7,6 +7,7 @@ from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.posetrack import write_posetrack18, write_video
 from posedata.synthetic.sequence import render_sequence
 from posedata.synthetic.stills import random_crowd, random_person
+from posedata.synthetic.training_set import write_training_set
 
 __all__ = [
     "SyntheticFrame",
@@ -14,5 +15,6 @@ __all__ = [
     "random_person",
     "render_sequence",
     "write_posetrack18",
+    "write_training_set",
     "write_video",
 ]

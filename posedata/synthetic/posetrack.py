@@ -41,7 +41,7 @@ def write_posetrack18(
     *,
     sequence: str = "900001_mpii_test",
     split: str = "val",
-    seed: int = 0,
+    seed: int = 7,
     frames: int = 90,
     size: tuple[int, int] = (640, 360),  # width, height
     people: int = 4,
@@ -73,11 +73,10 @@ def write_posetrack18(
         name = f"{folder}/{number:06d}.jpg"
         image_id = int(f"1{vid}{number:04d}")
         write_atomically(root / name, _jpeg(frame.image))
-        images.append(_image_entry(name, image_id, vid, frames, frame))
-        for row in range(len(frame)):
-            annotation = _annotation(frame, row, image_id)
-            if annotation is not None:
-                annotations.append(annotation)
+        rows = [_annotation(frame, row, image_id) for row in range(len(frame))]
+        labelled = [annotation for annotation in rows if annotation is not None]
+        annotations += labelled
+        images.append(_image_entry(name, image_id, vid, frames, frame) | {"has_labeled_person": bool(labelled)})
     path = root / "annotations" / split / f"{sequence}.json"
     content = {"images": images, "annotations": annotations, "categories": [_CATEGORY]}
     write_atomically(path, orjson.dumps(content))

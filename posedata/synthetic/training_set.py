@@ -11,10 +11,12 @@ import orjson
 
 from posedata.atomic import write_atomically
 from posedata.boxes import xyxy_to_xywh
+from posedata.errors import UsageError
 from posedata.skeletons import PTRACK_19
 from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.stills import random_crowd, random_person
 
+KINDS = ("pose", "detector")
 SOURCE = "rendered"
 MIN_VISIBLE = 0.25  # share of a figure's pixels below which a detector's box is an ignore box
 _QUALITY = 88  # JPEG
@@ -28,7 +30,14 @@ def write_training_set(
     seed: int,
     backgrounds: Sequence[Path] = (),  # pictures without people
 ) -> Path:
-    """Writes `root/images/*.jpg` and `root/train.json`; returns the latter. The same arguments, the same bytes."""
+    """Writes `root/images/*.jpg` and `root/train.json`; returns the latter. The same arguments, the same bytes.
+
+    Raises:
+        UsageError: an unknown kind.
+        OSError: the disk refuses.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"{root}: {kind!r} is no kind of training set; choose one of {', '.join(KINDS)}")
     (root / "images").mkdir(parents=True, exist_ok=True)
     images, annotations = [], []
     for number in range(count):

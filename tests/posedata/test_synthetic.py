@@ -255,6 +255,16 @@ def test_posetrack18_annotations_are_the_rendered_truth(dataset):
     assert unlabelled > 0
 
 
+@pytest.mark.parametrize("people", [0, 2], ids=["nobody", "two"])
+def test_posetrack18_images_say_whether_somebody_is_annotated(tmp_path, people):
+    content = orjson.loads(write_posetrack18(tmp_path, frames=3, size=(192, 108), people=people).read_bytes())
+    annotated = {a["image_id"] for a in content["annotations"]}
+    assert [image["has_labeled_person"] for image in content["images"]] == [
+        image["id"] in annotated for image in content["images"]
+    ]
+    assert bool(annotated) == bool(people)
+
+
 def test_posetrack18_folder_is_found_as_one(dataset):
     (found,) = discover(dataset).sequences
     assert found.id.endswith("900123_mpii_test")
