@@ -18,6 +18,7 @@ from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.sequence import render_sequence
 
 MAX_FRAMES = 10_000  # image ids have four digits for the frame
+MAX_PEOPLE = 100  # annotation ids have two for the person
 _SEQUENCE = re.compile(r"(\d{6})_(mpii|bonn|mpiinew)(_\w+)?", re.ASCII)
 _SPLIT = re.compile(r"\w+", re.ASCII)
 _COLUMNS = np.array([PTRACK_19.joints.index(j) for j in POSETRACK_17.joints])
@@ -65,6 +66,8 @@ def write_posetrack18(
         )
     if frames > MAX_FRAMES:
         raise UsageError(f"{sequence}: PoseTrack numbers at most {MAX_FRAMES} frames, not {frames}; ask for fewer")
+    if people > MAX_PEOPLE:
+        raise UsageError(f"{sequence}: PoseTrack numbers at most {MAX_PEOPLE} people, not {people}; ask for fewer")
     folder = f"images/{split}/{sequence}"
     vid = parts[1]
     images: list[dict[str, object]] = []

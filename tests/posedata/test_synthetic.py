@@ -281,6 +281,7 @@ def test_posetrack18_folder_is_found_as_one(dataset):
         {"split": "../val"},
         {"split": ""},
         {"frames": 10_001},
+        {"people": 101},
     ],
     ids=str,
 )
