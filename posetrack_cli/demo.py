@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from configs.settings import Settings
-from posetrack_cli.stages import Job, execute
+from posetrack_cli.stages import Job, execute, find
 from stages.wiring import Hardware, parts
 from stages.work import STAGES
 
@@ -48,7 +48,7 @@ def demo_command(out: Path, seed: int, frames: int, people: int, threads: int) -
     click.echo(f"rendered {frames} frames with {people} people into {data} ({time.perf_counter() - began:.1f} s)")
     settings = Settings()
     job = Job(data, work, "auto", "val", None, None, overwrite=False, dry_run=False, as_json=False, quiet=False)
-    code, folder, done = execute(job, lambda _: parts(STAGES, settings, Hardware(threads=threads)))
+    code, folder, done = execute(job, find(job), lambda _: parts(STAGES, settings, Hardware(threads=threads)))
     if code:
         return code
     code = render_sequences(folder, done, settings.render, overwrite=False, quiet=False)

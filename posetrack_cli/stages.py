@@ -94,8 +94,13 @@ def run_command(presets, config, assignments, render, **options) -> int:
     frames, or a PoseTrack root. What is done already is not done again."""
     settings = settings_from(presets, config, assignments, options)
     job, hardware = _job(options)
-    code, work, done = execute(job, lambda _: parts(STAGES, settings, hardware))
-    if render and done and not job.dry_run:
+    found = find(job)
+    unrelated = found.kind == "images"
+    stages = ("detect", "pose") if unrelated else STAGES
+    code, work, done = execute(job, found, lambda _: parts(stages, settings, hardware))
+    if unrelated and not (job.quiet or job.as_json):
+        click.echo("unrelated images: people in them are neither tracked nor drawn")
+    if render and done and not job.dry_run and not unrelated:
         from posetrack_cli.render import render_sequences
 
         code = max(code, render_sequences(work, done, settings.render, job.overwrite, job.quiet or job.as_json))
@@ -114,15 +119,15 @@ def detect_command(presets, config, assignments, detections, **options) -> int:
     """Finds people in every sequence of VIDEO_DIR and writes WORK/<sequence>/detect.json."""
     settings = settings_from(presets, config, assignments, options)
     job, hardware = _job(options)
+    found = find(job)
     if detections is None:
-        return execute(job, lambda _: parts(("detect",), settings, hardware))[0]
+        return execute(job, found, lambda _: parts(("detect",), settings, hardware))[0]
     from stages.wiring import read_given
 
-    found = find(job)
     given = read_given(detections, found.sequences)
     for warning in given.warnings:
         click.echo(f"warning: {warning}", err=True)
-    return execute(job, lambda sequence: [given_boxes(given, sequence.id)])[0]
+    return execute(job, found, lambda sequence: [given_boxes(given, sequence.id)])[0]
 
 
 @click.command("pose", cls=GroupedCommand)
@@ -132,7 +137,7 @@ def pose_command(presets, config, assignments, **options) -> int:
     """Estimates the poses of the people that `ptrack detect` found and writes WORK/<sequence>/pose.json."""
     settings = settings_from(presets, config, assignments, options)
     job, hardware = _job(options)
-    return execute(job, lambda _: parts(("pose",), settings, hardware))[0]
+    return execute(job, find(job), lambda _: parts(("pose",), settings, hardware))[0]
 
 
 @click.command("track", cls=GroupedCommand)
@@ -142,7 +147,10 @@ def track_command(presets, config, assignments, **options) -> int:
     """Gives the poses of `ptrack pose` identities and writes WORK/<sequence>/track.json."""
     settings = settings_from(presets, config, assignments, options)
     job, hardware = _job(options)
-    return execute(job, lambda _: parts(("track",), settings, hardware))[0]
+    found = find(job)
+    if found.kind == "images":
+        raise UsageError(f"{job.source}: unrelated images have no people to track; run `ptrack pose` on them")
+    return execute(job, found, lambda _: parts(("track",), settings, hardware))[0]
 
 
 def find(job: Job) -> Discovery:
@@ -156,9 +164,12 @@ def default_work(source: Path) -> Path:
     return Path("ptrack_work") / (source.resolve().stem if source.is_file() else source.resolve().name)
 
 
-def execute(job: Job, make_parts: Callable[[Sequence], list[Part]]) -> tuple[int, WorkFolder, list[Sequence]]:
+def execute(
+    job: Job,
+    found: Discovery,
+    make_parts: Callable[[Sequence], list[Part]],
+) -> tuple[int, WorkFolder, list[Sequence]]:
     """Runs the pipeline over all sequences; exit code, work folder and the sequences that are complete."""
-    found = find(job)
     sequences = list(found.sequences)
     if job.shard is not None:
         sequences = sequences[job.shard[0] - 1 :: job.shard[1]]

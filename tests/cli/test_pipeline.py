@@ -161,6 +161,16 @@ def test_a_posetrack_root_is_found_and_scored_sequences_keep_their_names(tmp_pat
     assert read_header(record).sequence.endswith("900001_mpii_test")
 
 
+def test_unrelated_images_get_poses_and_no_tracks(tmp_path):
+    write_posetrack18(tmp_path / "data", seed=3, frames=3, size=(320, 240), people=1)
+    images = next((tmp_path / "data" / "images").glob("*/*"))
+    done = ptrack("run", images, "--kind", "images", "--work", tmp_path / "work", cwd=tmp_path)
+    assert "neither tracked nor drawn" in done.stdout
+    assert {p.name for p in (tmp_path / "work").glob("*/*")} == {"detect.json", "pose.json"}
+    done = ptrack("track", images, "--kind", "images", "--work", tmp_path / "work", cwd=tmp_path, code=2)
+    assert "unrelated images" in done.stderr
+
+
 def test_foreign_folders_named_like_ours_are_not_imported(video, tmp_path):
     for name in ("configs", "eval", "stages", "posedata", "posetrack_cli"):
         (tmp_path / name).mkdir()
