@@ -46,13 +46,13 @@ class TrackSettings(_Strict):
     """`ptrack track`"""
 
     similarity: Literal["oks", "iou", "mixed"] = Field("mixed", description="what makes two people one")
-    min_similarity: float = Field(0.25, ge=0, le=1, description="pairs below are never matched")
+    min_similarity: float = Field(0.2, ge=0, le=1, description="pairs below are never matched")
     assignment: Literal["hungarian", "greedy"] = Field("hungarian", description="how pairs are chosen")
     max_age: int = Field(30, ge=1, description="frames a person may be missing and still be taken up again")
     queue: int = Field(8, ge=1, description="past poses of a person that are compared with")
-    high_score: float = Field(0.4, ge=0, le=1, description="people above are matched first")
-    low_score: float = Field(0.15, ge=0, le=1, description="people below get no identity")
-    new_track_score: float = Field(0.45, ge=0, le=1, description="an unmatched person above begins a track")
+    high_score: float = Field(0.25, ge=0, le=1, description="people above are matched first")
+    low_score: float = Field(0.1, ge=0, le=1, description="people below get no identity")
+    new_track_score: float = Field(0.4, ge=0, le=1, description="an unmatched person above begins a track")
     min_joint_score: float = Field(0.2, ge=0, le=1, description="joints above count in the similarity")
 
 
