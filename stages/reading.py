@@ -48,13 +48,7 @@ class Reader:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            while self._thread.is_alive():  # the thread may be waiting for room
-                try:
-                    self._queue.get_nowait()
-                except queue.Empty:
-                    self._thread.join(0.05)
+        self._end_thread()
 
     def __iter__(self) -> Iterator[Item]:
         if self._pixels_from is None:
@@ -93,9 +87,11 @@ class Reader:
             self._queue = queue.Queue(max(2, min(2 * CHUNK, _AHEAD_BYTES // size)))
             self._thread = threading.Thread(target=self._read, args=(source,), name="decoder", daemon=True)
             self._thread.start()
-            while (frame := self._queue.get()) is not _END:
-                yield frame
-            self._thread.join()
+            try:
+                while (frame := self._queue.get()) is not _END:
+                    yield frame
+            finally:
+                self._end_thread()  # before the file is closed under it
             if self._failure is not None:
                 raise self._failure
             self.warnings += source.warnings
@@ -111,6 +107,11 @@ class Reader:
         except BaseException as failure:  # noqa: BLE001 - handed to the reading thread, which raises it
             self._failure = failure
         self._put(_END)
+
+    def _end_thread(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def _put(self, value: object) -> bool:
         """Waits for room; False where nobody reads any more."""
