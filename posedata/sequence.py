@@ -124,8 +124,11 @@ def list_folder(path: Path, parts: tuple[str, ...] = ()) -> Folder:
                     folders.append(entry.name)
                 elif entry.is_file():  # not so pipes, devices, and links that lead nowhere
                     files.append(entry.name)
-                elif entry.is_symlink():
-                    faults.append(f"{path / entry.name} is a link that leads nowhere")
+                elif entry.is_symlink() and not os.path.exists(entry.path):
+                    if is_video(entry.name) or is_image(entry.name):
+                        files.append(entry.name)  # fails by its name when it is opened: it must not be passed over
+                    else:
+                        faults.append(f"{path / entry.name} is a link that leads nowhere")
             except OSError as error:  # a link that leads to itself
                 faults.append(f"{path / entry.name} cannot be read ({error.strerror})")
     except OSError as error:

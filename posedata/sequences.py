@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from posedata.sequence import (
 __all__ = ["KINDS", "Discovery", "FrameRef", "Sequence", "discover"]
 
 KINDS = ("auto", "video", "videos", "frames", "frame-folders", "posetrack17", "posetrack18", "posetrack21", "images")
+_LONGEST_NAME = 240  # bytes; most file systems end at 255
 _POSETRACK = {"posetrack17": "PoseTrack17", "posetrack18": "PoseTrack18", "posetrack21": "PoseTrack21"}
 
 
@@ -185,7 +187,8 @@ def _nothing(source: Path, kind: str, folders: list[Folder]) -> BadLayout:
 
 
 def _with_unique_ids(sequences: Iterable[Sequence]) -> list[Sequence]:
-    """Ids that clash get the extension back; so do those that look like a file of the work folder."""
+    """Ids that clash get the extension back; so do those that look like a file of the work folder. None is longer
+    than a file's name may be."""
     sequences = list(sequences)
     counts: dict[str, int] = {}
     for sequence in sequences:
@@ -196,6 +199,7 @@ def _with_unique_ids(sequences: Iterable[Sequence]) -> list[Sequence]:
         name = sequence.id
         if sequence.frames is None and (counts[name.casefold()] > 1 or name.endswith(".json")):
             name += printable(sequence.path.suffix)
+        name = "/".join(_short(part) for part in name.split("/"))
         base, number = name, 1
         while name in taken:
             number += 1
@@ -212,6 +216,14 @@ def _id(parts: tuple[str, ...]) -> str:
 def _text(sentence: str) -> str:
     """A sentence that can be printed, even where a path in it is not valid UTF-8."""
     return sentence.encode("utf-8", "backslashreplace").decode()
+
+
+def _short(name: str) -> str:
+    """A name that can be a file's with an ending, too: the end of a very long one gives way to a digest of it."""
+    data = name.encode()
+    if len(data) <= _LONGEST_NAME:
+        return name
+    return f"{data[: _LONGEST_NAME - 13].decode(errors='ignore')}~{hashlib.sha256(data).hexdigest()[:12]}"
 
 
 def _stem(name: str) -> str:

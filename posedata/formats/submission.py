@@ -23,6 +23,7 @@ from posedata.skeletons import Skeleton, mapping
 MAX_IDENTITIES = 1000
 MAX_FRAMES = 10_000  # poseval reads frame numbers below this
 _NAME = re.compile(r"(\d{5,6})_(?:mpiinew|mpii|bonn)(?:_[A-Za-z0-9_]+)?$")
+_SQUEEZED = 0.99  # joint scores above come closer together
 _OURS = 900_001  # the first number of sequences that are no PoseTrack sequences
 
 
@@ -121,11 +122,22 @@ def frames_of(
                 f"may have {MAX_IDENTITIES}; leave out weak people with --min-person-score or --min-keypoint-score"
             )
         ids = np.array([identities[track] for track in tracks], np.int64)
-        yield next(waiting), replace(chosen, track_ids=ids)
+        yield next(waiting), replace(chosen, track_ids=ids, scores=within_rules(chosen.scores))
         done += 1
     for frame in waiting:
         tally.add("frames_padded", 1)
         yield frame, nobody
+
+
+def within_rules(
+    scores: np.ndarray,  # any shape
+) -> np.ndarray:
+    """Joint scores in 0..1, where PoseTrack's rules want them, in the same order, which is all that AP looks at.
+
+    A heatmap's peak can be above 1: what is above 0.99 is squeezed into the last hundredth.
+    """
+    over = np.maximum(scores - _SQUEEZED, 0.0)
+    return np.where(over > 0, 1 - (1 - _SQUEEZED) ** 2 / (1 - _SQUEEZED + over), np.maximum(scores, 0.0))
 
 
 def _own_name(sequence: ExportSequence) -> str | None:

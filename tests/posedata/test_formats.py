@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import struct
 import zipfile
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from posedata.errors import BadInput, PtrackError, UsageError
 from posedata.formats import posetrack17, posetrack18
 from posedata.formats.export import FORMATS, ExportSequence, export
-from posedata.formats.flo import read_flo, write_flo
+from posedata.formats.submission import within_rules
 from posedata.people import FramePeople, FrameStatus, Origin
 from posedata.records import FrameRecord, VideoHeader
 from posedata.skeletons import COCO_17, POSETRACK_15, POSETRACK_17, PTRACK_19, Skeleton, mapping
@@ -294,6 +293,13 @@ def test_real_results_keep_their_official_scores(case, test_data, tmp_path):
         np.testing.assert_allclose(exported.mot.mota, direct.mot.mota, atol=1e-6)
 
 
+def test_joint_scores_of_submissions_lie_in_0_to_1_in_the_same_order():
+    scores = np.array([[-0.2, 0.0, 0.5, 0.99], [0.995, 1.0, 1.1, 30.0]])
+    squeezed = within_rules(scores)
+    assert (squeezed >= 0).all() and (squeezed <= 1).all()
+    assert squeezed[0].tolist() == [0, 0, 0.5, 0.99] and (np.diff(squeezed[1]) > 0).all()
+
+
 # --- tables
 
 
@@ -429,31 +435,3 @@ def test_reading_back_gives_the_boxes(tmp_path):
     expected = np.concatenate([around.min(axis=1), around.max(axis=1)], axis=1)
     np.testing.assert_allclose(first.people.boxes, expected, atol=1e-3)
     assert len(first.people) == 2 and len(second.people) == 0
-
-
-# --- flow
-
-
-def test_flow_comes_back(tmp_path):
-    flow = np.random.default_rng(0).normal(0, 9, (5, 7, 2)).astype(np.float32)
-    flow[2, 3] = np.nan
-    write_flo(tmp_path / "a.flo", flow)
-    np.testing.assert_array_equal(read_flo(tmp_path / "a.flo"), flow)
-    assert (tmp_path / "a.flo").read_bytes()[:12] == struct.pack("<fii", 202021.25, 7, 5)
-
-
-BROKEN_FLOW = {
-    "empty": b"",
-    "other magic": b"RIFF" + bytes(24),
-    "cut": b"PIEH" + struct.pack("<ii", 4, 4) + bytes(100),
-    "longer": b"PIEH" + struct.pack("<ii", 1, 1) + bytes(12),
-    "huge": b"PIEH" + struct.pack("<ii", 1 << 30, 1 << 30),
-    "negative": b"PIEH" + struct.pack("<ii", -1, 4),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN_FLOW)
-def test_broken_flow_is_named(name, tmp_path):
-    (tmp_path / "a.flo").write_bytes(BROKEN_FLOW[name])
-    with pytest.raises(BadInput, match=r"a\.flo"):
-        read_flo(tmp_path / "a.flo")
