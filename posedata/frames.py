@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,8 +38,19 @@ class FrameSource:
     `warnings` grows while frames are read, and is whole when the last has come.
     """
 
-    def __init__(self, info: VideoInfo, frames: Iterator[Frame], warnings: list[str]) -> None:
+    def __init__(
+        self,
+        info: VideoInfo,
+        frames: Iterator[Frame],
+        warnings: list[str],
+        stopped: threading.Event | None = None,  # `frames` ends soon after this is set
+    ) -> None:
         self.info, self._frames, self.warnings = info, frames, warnings
+        self._stopped = stopped or threading.Event()
+
+    def stop(self) -> None:
+        """Ends the frames, for another thread that is still decoding its way to the first one asked for."""
+        self._stopped.set()
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames

@@ -7,6 +7,7 @@ decoding them, and a file that breaks off gives the frames before the break and 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
@@ -65,7 +66,8 @@ def open_video(path: Path, first: int, last: int | None) -> Iterator[FrameSource
         rate = _rate(stream)
         info = VideoInfo(printable(path.name), rate, width, height)
         clock = _Times(stream.time_base, _promised_seconds(container, stream), rate or _NOMINAL_FPS, warnings)
-        yield FrameSource(info, _frames(head, pictures, clock, first, last, warnings), warnings)
+        stopped = threading.Event()
+        yield FrameSource(info, _frames(head, pictures, clock, first, last, warnings, stopped), warnings, stopped)
 
 
 def _container(path: Path, where: str, stack: ExitStack) -> av.container.InputContainer:
@@ -192,7 +194,13 @@ class _Pictures:
 
 
 def _frames(
-    head: av.VideoFrame, pictures: _Pictures, clock: _Times, first: int, last: int | None, warnings: list[str]
+    head: av.VideoFrame,
+    pictures: _Pictures,
+    clock: _Times,
+    first: int,
+    last: int | None,
+    warnings: list[str],
+    stopped: threading.Event,
 ) -> Iterator[Frame]:
     """The frames asked for; only these are turned into RGB."""
     reformatter = VideoReformatter()
@@ -203,7 +211,7 @@ def _frames(
         warnings.append(f"its colours are {_HDR[int(transfer)]} (HDR) and are read without tone mapping")
     index = 0
     picture: av.VideoFrame | None = head
-    while picture is not None and (last is None or index <= last):
+    while picture is not None and (last is None or index <= last) and not stopped.is_set():
         seconds = clock.of(picture, index)
         if picture.rotation != rotation:
             turned, rotation = _orientation(picture), picture.rotation

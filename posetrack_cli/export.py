@@ -34,6 +34,11 @@ from stages.work import WorkFolder
     help="Leave out joints below it; about 0.2 to 0.4 suits MOTA, 0 suits AP.",
 )
 @click.option("--min-person-score", type=float, default=0.0, show_default=True, help="Leave out people below it.")
+@click.option(
+    "--unassigned",
+    is_flag=True,
+    help="PoseTrack files hold the people of no track, too: more AP, and a MOTA that means nothing.",
+)
 @click.option("--zip", "as_zip", is_flag=True, help="One zip file, as submissions are uploaded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def export_command(
@@ -42,6 +47,7 @@ def export_command(
     out: Path,
     min_keypoint_score: float,
     min_person_score: float,
+    unassigned: bool,
     as_zip: bool,
     as_json: bool,
 ) -> int:
@@ -56,6 +62,7 @@ def export_command(
         out,
         min_keypoint_score=min_keypoint_score,
         min_person_score=min_person_score,
+        unassigned=unassigned,
         as_zip=as_zip,
     )
     if as_json:
@@ -81,6 +88,7 @@ def export_work(
     min_keypoint_score: float,
     as_zip: bool,
     min_person_score: float = 0.0,
+    unassigned: bool = False,
 ) -> ExportReport:
     """Exports every sequence that has finished tracks.
 
@@ -105,6 +113,7 @@ def export_work(
         out,
         min_keypoint_score=min_keypoint_score,
         min_person_score=min_person_score,
+        unassigned=unassigned,
         as_zip=as_zip,
     )
     missing = [name for name, _ in records if name not in sources]

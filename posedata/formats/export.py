@@ -39,6 +39,7 @@ def export(
     *,
     min_keypoint_score: float = 0.0,
     min_person_score: float = 0.0,
+    unassigned: bool = False,  # submissions hold people of no track, too
     as_zip: bool = False,  # one FORMAT.zip instead of its files
 ) -> ExportReport:
     """Writes the sequences into a folder; every file is whole or not there, and the same bytes every time.
@@ -53,7 +54,7 @@ def export(
     for name, value in (("keypoint", min_keypoint_score), ("person", min_person_score)):
         if not math.isfinite(value):
             raise UsageError(f"--min-{name}-score is {value}; give a number, as 0.3")
-    keep, tally, given = Keep(min_keypoint_score, min_person_score), Tally(), tuple(sequences)
+    keep, tally, given = Keep(min_keypoint_score, min_person_score, unassigned), Tally(), tuple(sequences)
     if not given:
         raise BadInput(f"{out_dir}: there is no sequence to export; run `ptrack run` first")
     try:

@@ -48,6 +48,7 @@ class Keep:
 
     keypoint_score: float = 0.0
     person_score: float = 0.0
+    unassigned: bool = False  # submissions hold people of no track, too
 
 
 class Writer(Protocol):

@@ -83,13 +83,15 @@ def frames_of(
 ) -> Iterator[tuple[SubmissionFrame, Chosen]]:
     """Every frame of the file with its people, empty where nobody is; identities are 0.. by first appearance.
 
+    People of no track, where they are kept, get numbers from 999 down, anew in every frame.
+
     Raises:
         BadInput: more than 1000 identities, one twice in a frame, or a frame that the sequence does not have.
     """
     sequence = submission.sequence
     joints = mapping(sequence.skeleton, skeleton)
     say_joints(sequence, joints, tally)
-    nobody = choose(FramePeople(), joints, keep, tally, with_identity=True)
+    nobody = choose(FramePeople(), joints, keep, tally, with_identity=False)
     identities: dict[int, int] = {}
     waiting = iter(submission.frames)
     done = 0
@@ -107,8 +109,9 @@ def frames_of(
             yield next(waiting), nobody
             done += 1
         tally.status(record.people)
-        chosen = choose(record.people, joints, keep, tally, with_identity=True)
-        tracks = chosen.track_ids.tolist()
+        chosen = choose(record.people, joints, keep, tally, with_identity=not keep.unassigned)
+        tracks = chosen.track_ids[chosen.track_ids >= 0].tolist()
+        loose = len(chosen) - len(tracks)
         if len(set(tracks)) < len(tracks):
             twice = max(tracks, key=tracks.count)
             raise BadInput(
@@ -116,12 +119,14 @@ def frames_of(
             )
         for track in tracks:
             identities.setdefault(track, len(identities))
-        if len(identities) > MAX_IDENTITIES:
+        if len(identities) + loose > MAX_IDENTITIES:
             raise BadInput(
-                f"sequence {sequence.id}: frame {record.index} brings identity number {len(identities)}, a file "
+                f"sequence {sequence.id}: frame {record.index} brings identity number {len(identities) + loose}, a file "
                 f"may have {MAX_IDENTITIES}; leave out weak people with --min-person-score or --min-keypoint-score"
             )
-        ids = np.array([identities[track] for track in tracks], np.int64)
+        ids = np.full(len(chosen), -1, np.int64)
+        ids[chosen.track_ids >= 0] = [identities[track] for track in tracks]
+        ids[chosen.track_ids < 0] = MAX_IDENTITIES - 1 - np.arange(loose)
         yield next(waiting), replace(chosen, track_ids=ids, scores=within_rules(chosen.scores))
         done += 1
     for frame in waiting:

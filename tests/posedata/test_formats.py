@@ -100,6 +100,19 @@ def test_posetrack18_holds_every_frame_and_ids_from_0(tmp_path):
     assert category["name"] == "person" and tuple(category["keypoints"]) == POSETRACK_17.joints
 
 
+@pytest.mark.parametrize("form", ["posetrack17", "posetrack18"])
+def test_people_of_no_track_can_be_kept_for_the_sake_of_ap(form, tmp_path):
+    from eval.submission import check_submission
+
+    given = sequence([people([7, -1, -1]), people([-1, 7])])
+    report = export([given], form, tmp_path, unassigned=True)
+    read = {"posetrack17": lambda c: [r["track_id"][0] for i in c["annolist"] for r in i["annorect"]]}
+    read["posetrack18"] = lambda c: [a["track_id"] for a in c["annotations"]]
+    assert read[form](content(tmp_path / "900001_mpii_test.json")) == [0, 999, 998, 999, 0]
+    assert report.counts["people"] == 5
+    assert not check_submission(tmp_path).faults
+
+
 def test_joints_go_by_name_and_weak_ones_are_left_out(tmp_path):
     shown = people([0])
     scores = shown.keypoint_scores.copy()
