@@ -64,6 +64,7 @@ class RenderSettings(_Strict):
     show_boxes: bool = Field(True, description="draw boxes")
     show_ids: bool = Field(True, description="write identities")
     show_unassigned: bool = Field(False, description="draw people without identity, grey")
+    show_timeline: bool = Field(False, description="identity timeline in the overlay's corner")
     max_side: int = Field(1920, ge=64, description="larger frames are scaled down to this side, pixels")
     crf: int = Field(23, ge=0, le=51, description="H.264 quality, less is better")
 

@@ -18,7 +18,7 @@ _SHORT = {  # settings that have an option of their own; all others are reached 
     "detect": ("model", "min_box_score", "nms_iou", "max_people", "stride", "long_side"),
     "pose": ("model", "flip", "decode"),
     "track": ("similarity", "min_similarity", "assignment", "max_age", "queue", "new_track_score"),
-    "render": ("min_keypoint_score", "show_boxes", "show_ids", "max_side"),
+    "render": ("min_keypoint_score", "show_boxes", "show_ids", "show_timeline", "max_side"),
 }
 
 

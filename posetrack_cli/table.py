@@ -7,18 +7,20 @@ import click
 from stages.pipeline import SequenceReport
 
 _STAGE_ORDER = ("decode", "detect", "pose", "track", "write", "render")
+_TRACKING = ("tracks", "recovered", "dropped")
 
 
 def print_table(reports: list[SequenceReport]) -> None:
-    """Sequence, frames, people, tracks, seconds of each stage, warnings; the totals of several below."""
+    """Sequence, frames, people, tracks, recovered and dropped people, seconds of each stage, warnings; the totals of
+    several below."""
     stages = [s for s in _STAGE_ORDER if any(s in r.seconds for r in reports)]
-    header = ["sequence", "frames", "people", "tracks", *(f"{s} s" for s in stages), "warnings"]
+    header = ["sequence", "frames", "people", *_TRACKING, *(f"{s} s" for s in stages), "warnings"]
     rows = [
         [
             r.sequence,
             str(r.frames),
             str(r.people),
-            "-" if r.tracks is None else str(r.tracks),
+            *("-" if getattr(r, name) is None else str(getattr(r, name)) for name in _TRACKING),
             *(f"{r.seconds.get(s, 0):.2f}" for s in stages),
             "failed" if r.error else str(len(r.warnings)),
         ]
@@ -26,8 +28,7 @@ def print_table(reports: list[SequenceReport]) -> None:
     ]
     if len(reports) > 1:
         sums = [f"{sum(r.seconds.get(s, 0) for r in reports):.2f}" for s in stages]
-        tracks = str(sum(r.tracks or 0 for r in reports))
-        counts = [str(sum(r.frames for r in reports)), str(sum(r.people for r in reports)), tracks]
+        counts = [str(sum(getattr(r, name) or 0 for r in reports)) for name in ("frames", "people", *_TRACKING)]
         rows.append([f"all {len(reports)}", *counts, *sums, str(sum(len(r.warnings) for r in reports))])
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:

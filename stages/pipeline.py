@@ -52,6 +52,8 @@ class SequenceReport:
     frames: int = 0
     people: int = 0
     tracks: int | None = None
+    recovered: int | None = None  # people in frames where the detector did not find them: carried by flow, filled in
+    dropped: int | None = None  # people in frames who got no identity
     made: dict[str, str] = field(default_factory=dict)  # stage -> why it was run
     kept: list[str] = field(default_factory=list)  # stages whose record was valid
     resumed_at: int = 0  # frame at which an interrupted run was taken up
@@ -226,5 +228,7 @@ class Pipeline:
         """Counts and warnings from the closing line of the last record."""
         footer = read_footer(self.work.record(sequence.id, self.parts[-1].name))
         report.frames, report.people = footer.counts["frames"], footer.counts["people"]
-        report.tracks = footer.counts.get("tracks")
+        report.tracks, report.dropped = footer.counts.get("tracks"), footer.counts.get("unassigned")
+        if report.tracks is not None and "propagated" in footer.counts:
+            report.recovered = footer.counts["propagated"] + footer.counts["filled"]
         report.warnings = list(footer.warnings)

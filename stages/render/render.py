@@ -1,4 +1,5 @@
-"""The render stage: a sequence's record drawn over its frames, as an overlay video and a contact sheet.
+"""The render stage: a sequence's record drawn over its frames, as an overlay video and a contact sheet, and the
+timeline of its identities.
 
 It reads saved records and decodes once; it never runs a network.
 """
@@ -25,10 +26,11 @@ from stages.render.contact_sheet import contact_sheet, make_tile, sheet_places, 
 from stages.render.draw import Style, draw_people, draw_text, text_height
 from stages.render.overlay import overlay_writer, read_comment
 from stages.render.picture import dimmed, fit, picture_size
+from stages.render.timeline import CornerTimeline, Timeline, draw_timeline, read_timeline
 
-OVERLAY, SHEET = "overlay.mp4", "contact_sheet.png"
+OVERLAY, SHEET, TIMELINE = "overlay.mp4", "contact_sheet.png", "timeline.png"
 SHEET_ROWS, SHEET_COLUMNS = 3, 4
-_LAYOUT = 1  # goes up when the same record and settings give another picture than before
+_LAYOUT = 2  # goes up when the same record and settings give another picture than before
 _WHITE = (255, 255, 255)
 
 
@@ -46,12 +48,12 @@ def is_rendered(
     out_dir: Path,
     settings: RenderSettings,
 ) -> bool:
-    """Whether both files are there and were made from this record with these settings.
+    """Whether the files are there and were made from this record with these settings.
 
     Raises:
         BadRecord: there is no such record.
     """
-    if not (out_dir / SHEET).exists():
+    if not all((out_dir / name).exists() for name in (SHEET, TIMELINE)):
         return False
     return read_comment(out_dir / OVERLAY) == _identity(record_path, settings)
 
@@ -63,7 +65,7 @@ def render_sequence(
     settings: RenderSettings,
     progress: Callable[[int], None] | None = None,  # called with the number of frames done
 ) -> RenderReport:
-    """Writes `overlay.mp4` and `contact_sheet.png` of one sequence; one picture for each frame of the record.
+    """Writes `overlay.mp4`, `contact_sheet.png` and `timeline.png`; one picture for each frame of the record.
 
     A frame that cannot be decoded is shown as the last picture in grey, with a note, so that the overlay is as long
     as the record.
@@ -76,7 +78,8 @@ def render_sequence(
     frames = footer.counts["frames"]
     if not frames:
         return RenderReport((), 0, (f"{sequence.id}: the record holds no frames, there is nothing to render",))
-    painter = _Painter(header, settings)
+    timeline = read_timeline(iter_frames(record_path))
+    painter = _Painter(header, settings, timeline)
     places = sheet_places(frames, SHEET_ROWS * SHEET_COLUMNS)
     size = tile_size(header.video.width, header.video.height)
     tiles: list[np.ndarray] = []
@@ -100,8 +103,9 @@ def render_sequence(
             if progress is not None:
                 progress(place + 1)
         title = _ascii(f"{sequence.id}   {header.stage}   {frames} frames")
-        # before the overlay gets its name: that one says that both are there
+        # before the overlay gets its name: that one says that all are there
         _write_png(out_dir / SHEET, contact_sheet(tiles, SHEET_COLUMNS, title))
+        _write_png(out_dir / TIMELINE, draw_timeline(timeline, title=title))
     warnings = []
     if missing:
         warnings.append(
@@ -111,13 +115,13 @@ def render_sequence(
         warnings.append(
             f"the times of {overlay.retimed} frames do not rise; each is shown one regular step after the last"
         )
-    return RenderReport((out_dir / OVERLAY, out_dir / SHEET), frames, tuple(warnings))
+    return RenderReport(tuple(out_dir / name for name in (OVERLAY, SHEET, TIMELINE)), frames, tuple(warnings))
 
 
 class _Painter:
     """Makes the overlay's pictures one after the other; remembers the last one for frames that are missing."""
 
-    def __init__(self, header: Header, settings: RenderSettings) -> None:
+    def __init__(self, header: Header, settings: RenderSettings, timeline: Timeline) -> None:
         self.skeleton: Skeleton | None = None if header.skeleton is None else SKELETONS[header.skeleton]
         self.style = Style(
             min_keypoint_score=settings.min_keypoint_score,
@@ -127,6 +131,7 @@ class _Painter:
             show_unassigned=settings.show_unassigned,
         )
         self.size = picture_size(header.video.width, header.video.height, settings.max_side)
+        self._corner = CornerTimeline(timeline, self.size) if settings.show_timeline else None
         self._last = np.zeros((self.size[1], self.size[0]), np.uint8)  # the last picture in grey, without people
 
     def paint(
@@ -148,6 +153,8 @@ class _Painter:
                 words.append(record.note)
         draw_people(picture, people, self.skeleton, self.style)
         draw_text(picture, _ascii("   ".join(words)), 0, 0, 0.9 * text_height(picture), _WHITE)
+        if self._corner is not None:
+            self._corner.draw(picture, record.index)
         return picture
 
 

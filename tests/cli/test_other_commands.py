@@ -31,7 +31,7 @@ def test_the_demo_tracks_the_rendered_people_and_prints_scores(tmp_path):
     assert "decode s" in done.stdout and "MOTA" in done.stdout
     out = tmp_path / "ptrack_demo"
     written = {path.name for path in out.rglob("*") if path.is_file()}
-    assert {"detect.json", "pose.json", "track.json", "overlay.mp4", "contact_sheet.png"} <= written
+    assert {"detect.json", "pose.json", "track.json", "overlay.mp4", "contact_sheet.png", "timeline.png"} <= written
     assert list((out / "export" / "posetrack18").rglob("*.json")) and list((out / "export" / "csv").rglob("*.csv"))
     again = ptrack("demo", "--frames", 24, "--people", 2, "--seed", 3, cwd=tmp_path)
     assert "nothing to do" in again.stdout

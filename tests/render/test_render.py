@@ -74,7 +74,7 @@ def test_an_overlay_and_a_sheet_of_a_whole_video(tmp_path, sequence):
     report = render_sequence(
         sequence, record(tmp_path / "track.json", range(FRAMES)), tmp_path, RenderSettings(), done.append
     )
-    assert report.files == (tmp_path / "overlay.mp4", tmp_path / "contact_sheet.png")
+    assert report.files == tuple(tmp_path / name for name in ("overlay.mp4", "contact_sheet.png", "timeline.png"))
     assert (report.frames, report.warnings, done[-1]) == (FRAMES, (), FRAMES)
     times, pictures = played(tmp_path / "overlay.mp4")
     assert times == pytest.approx([time_of(i) for i in range(FRAMES)], abs=0.001)
@@ -84,7 +84,7 @@ def test_an_overlay_and_a_sheet_of_a_whole_video(tmp_path, sequence):
         assert np.abs(image[28:33, 25:58].astype(int) - identity_colour(3)).sum(axis=2).min() < 130
     sheet = cv2.imread(str(tmp_path / "contact_sheet.png"))
     assert sheet.shape[1] == 4 * 488 + 8 and sheet.shape[0] > 3 * 368
-    assert sorted(os.listdir(tmp_path)) == ["contact_sheet.png", "overlay.mp4", "track.json"]
+    assert sorted(os.listdir(tmp_path)) == ["contact_sheet.png", "overlay.mp4", "timeline.png", "track.json"]
 
 
 def test_missing_frames_hold_the_last_picture_in_grey(tmp_path, sequence):
@@ -146,4 +146,4 @@ def test_a_damaged_record_leaves_the_old_overlay(tmp_path, sequence):
     with pytest.raises(BadRecord, match="index is 2"):
         render_sequence(sequence, path, tmp_path, RenderSettings())
     assert (tmp_path / "overlay.mp4").read_bytes() == before
-    assert sorted(os.listdir(tmp_path)) == ["contact_sheet.png", "overlay.mp4", "track.json"]
+    assert sorted(os.listdir(tmp_path)) == ["contact_sheet.png", "overlay.mp4", "timeline.png", "track.json"]
