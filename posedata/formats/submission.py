@@ -121,8 +121,9 @@ def frames_of(
             identities.setdefault(track, len(identities))
         if len(identities) + loose > MAX_IDENTITIES:
             raise BadInput(
-                f"sequence {sequence.id}: frame {record.index} brings identity number {len(identities) + loose}, a file "
-                f"may have {MAX_IDENTITIES}; leave out weak people with --min-person-score or --min-keypoint-score"
+                f"sequence {sequence.id}: frame {record.index} brings identity number {len(identities) + loose}, "
+                f"a file may have {MAX_IDENTITIES}; leave out weak people "
+                f"with --min-person-score or --min-keypoint-score"
             )
         ids = np.full(len(chosen), -1, np.int64)
         ids[chosen.track_ids >= 0] = [identities[track] for track in tracks]
