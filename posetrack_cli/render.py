@@ -20,7 +20,8 @@ from stages.work import WorkFolder
 @settings_options("render")
 @click.option("-q", "quiet", is_flag=True, help="No progress.")
 def render_command(work: Path, presets, config, assignments, quiet: bool, **options) -> int:
-    """Draws the tracks saved in WORK over their videos: WORK/<sequence>/overlay.mp4 and contact_sheet.png."""
+    """Draws the tracks saved in WORK over their videos: WORK/<sequence>/overlay.mp4, contact_sheet.png
+    and timeline.png."""
     settings = settings_from(presets, config, assignments, options)
     folder = WorkFolder(work)
     return render_sequences(folder, tracked_sequences(folder), settings.render, True, quiet)
@@ -32,8 +33,8 @@ def tracked_sequences(folder: WorkFolder) -> list[Sequence]:
     Raises:
         BadInput: the source is gone, or nothing is tracked yet.
     """
-    tracked = {name for name, _ in folder.finished("track")}
-    sequences = [s for s in folder.sequences() if s.id in tracked]
+    # by their files: a damaged record is that sequence's failure, and the others are rendered
+    sequences = [s for s in folder.sequences() if folder.record(s.id, "track").exists()]
     if not sequences:
         raise BadInput(f"{folder.root}: holds no finished tracks; run `ptrack run` first")
     return sequences

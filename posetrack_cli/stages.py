@@ -155,8 +155,6 @@ def track_command(presets, config, assignments, **options) -> int:
 
 def find(job: Job) -> Discovery:
     """The sequences of the job's source."""
-    if not job.source.exists():
-        raise UsageError(f"{job.source}: does not exist")
     return discover(job.source, job.kind, job.split)
 
 

@@ -91,6 +91,7 @@ class Reader:
                 while (frame := self._queue.get()) is not _END:
                     yield frame
             finally:
+                source.stop()  # it may be far from the first frame that was asked for
                 self._end_thread()  # before the file is closed under it
             if self._failure is not None:
                 raise self._failure

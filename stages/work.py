@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -33,17 +34,17 @@ class WorkFolder:
         """Makes the folder and writes whose it is; an existing one must belong to the same source."""
         path = str(source.resolve())
         views: list[list[str | None]] = []
-        if (self.root / _NAME).exists():
-            before = self._content()
-            if before["source"] != path:
-                raise UsageError(
-                    f"{self.root}: holds the work of {before['source']}, not of {path}; use another --work"
-                )
-            views = before["views"]
-        if [kind, split] in views:
-            return
-        content = {"schema": "ptrack/1", "source": path, "views": [*views, [kind, split]]}
         try:
+            if (self.root / _NAME).exists():
+                before = self._content()
+                if before["source"] != path:
+                    raise UsageError(
+                        f"{self.root}: holds the work of {before['source']}, not of {path}; use another --work"
+                    )
+                views = before["views"]
+            if [kind, split] in views:
+                return
+            content = {"schema": "ptrack/1", "source": path, "views": [*views, [kind, split]]}
             write_atomically(self.root / _NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
         except OSError as error:
             raise UsageError(f"{self.root}: cannot be written ({error.strerror}); use another --work") from None
@@ -52,6 +53,10 @@ class WorkFolder:
     def index(self) -> Path:
         """Where the sizes and times of inputs are remembered, so that unchanged ones are not read again."""
         return self.root / "inputs.json"
+
+    @property
+    def run_log(self) -> Path:
+        return self.root / "run_log.json"
 
     def record(self, sequence: str, stage: str) -> Path:
         return self.root / sequence / f"{stage}.json"
@@ -62,14 +67,22 @@ class WorkFolder:
         Raises:
             BadInput: this is no work folder, or its source is gone.
         """
-        if not (self.root / _NAME).exists():
-            raise BadInput(f"{self.root}: is not a ptrack work folder (it holds no {_NAME}); run `ptrack run` first")
-        content = self._content()
-        source = Path(content["source"])
+        source = self.source
         if not source.exists():
             raise BadInput(f"{self.root}: its source {source} is gone; put it back")
-        found = {s.id: s for kind, split in content["views"] for s in discover(source, kind, split).sequences}
-        return list(found.values())
+        views = self._content()["views"]
+        return list({s.id: s for kind, split in views for s in discover(source, kind, split).sequences}.values())
+
+    @property
+    def source(self) -> Path:
+        """What the work is about, which may be gone.
+
+        Raises:
+            BadInput: this is no work folder.
+        """
+        if not (self.root / _NAME).exists():
+            raise BadInput(f"{self.root}: is not a ptrack work folder (it holds no {_NAME}); run `ptrack run` first")
+        return Path(self._content()["source"])
 
     def _content(self) -> dict:
         """`work.json`, checked: source is a path, views are pairs of kind and split."""
@@ -93,8 +106,9 @@ class WorkFolder:
             yield read_header(path).sequence, path
 
     def log_run(self, entry: dict[str, object]) -> None:
-        """Adds one run to `run_log.json`; times live here, never in records."""
-        path = self.root / "run_log.json"
+        """Adds one run to `run_log.json`; times live here, never in records. Where the disk refuses, the log is done
+        without: the records are what counts."""
+        path = self.run_log
         runs: list[object] = []
         if path.exists():
             try:
@@ -104,4 +118,5 @@ class WorkFolder:
             if isinstance(before, list):
                 runs = before[-_KEPT_RUNS + 1 :]
         runs.append({"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **entry})
-        write_atomically(path, orjson.dumps(runs, option=orjson.OPT_INDENT_2) + b"\n")
+        with suppress(OSError):
+            write_atomically(path, orjson.dumps(runs, option=orjson.OPT_INDENT_2) + b"\n")

@@ -112,11 +112,18 @@ def test_unrelated_images_are_one_sequence_without_a_rate(tmp_path):
 
 def test_what_is_left_out_is_said(tmp_path):
     fill(tmp_path, "x.mp4", "cam1/1.jpg", "cam1/2.jpg")
-    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     problems = " ".join(discover(tmp_path).problems)
     assert "2 images" in problems
     assert "--kind frames" in problems
-    assert "gone.mp4" in problems
+    assert f"{tmp_path}/gone is a link that leads nowhere" in problems
+
+
+def test_a_video_that_is_a_link_to_nowhere_fails_by_its_name(tmp_path):
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (sequence,) = discover(tmp_path).sequences
+    with pytest.raises(BadInput, match=r"gone\.mp4: cannot be read"), open_sequence(sequence):
+        pass
 
 
 def test_links_are_followed_once(tmp_path):
@@ -137,7 +144,7 @@ def test_names_that_are_no_text_become_printable(tmp_path):
         (tmp_path / os.fsdecode(b"caf\xe9\n.mp4")).write_bytes(b"x")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    (tmp_path / os.fsdecode(b"gone\xe9.mp4")).symlink_to(tmp_path / "nowhere")
+    (tmp_path / os.fsdecode(b"gone\xe9")).symlink_to(tmp_path / "nowhere")
     found = discover(tmp_path)
     assert ids(found) == ["caf_xe9_"]
     assert b"gone" in found.problems[0].encode()
