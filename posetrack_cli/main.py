@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 
@@ -86,6 +88,7 @@ def run() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the ending of the first
         click.echo("interrupted; the same command goes on where it stopped", err=True)
         sys.exit(130)
     except (PtrackError, SettingsError) as error:
@@ -93,5 +96,18 @@ def run() -> None:
             traceback.print_exc()
         click.echo(f"ptrack: {error}", err=True)
         sys.exit(error.exit_code if isinstance(error, PtrackError) else 2)
-    except BrokenPipeError:
-        sys.exit(1)  # the reader of our output went away
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        sys.exit(1)
+    except (OSError, MemoryError) as error:  # what no stage could name better
+        if verbose:
+            traceback.print_exc()
+        click.echo(f"ptrack: {_said(error)}; mend that and run the same command again", err=True)
+        sys.exit(1)
+
+
+def _said(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
