@@ -107,7 +107,7 @@ def eval_command(
         lowest if min_person_score is None else min_person_score,
     )
     try:
-        files = _files(source, gt, work, split, findings)
+        files = files_to_score(source, gt, work, split, findings)
         loaded = load_all(files, findings, workers, keep)
         findings.raise_faults()
         official = poseval.official_sequences(loaded)
@@ -203,7 +203,9 @@ def _write(result: PosevalResult, extras: _Extras, out: Path, head: bool) -> int
     return len(written)
 
 
-def _files(source: Path, gt: Path | None, work: Path | None, split: str | None, findings: Findings) -> list[FilePair]:
+def files_to_score(
+    source: Path, gt: Path | None, work: Path | None, split: str | None, findings: Findings
+) -> list[FilePair]:
     """The pairs of files to score: given ground truth, or that of the PoseTrack split that SOURCE is or came from."""
     from eval.sources import pair_files, pair_work
     from eval.work_tracks import is_work_folder
