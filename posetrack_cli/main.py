@@ -83,6 +83,9 @@ def run() -> None:
     Exit codes: 0 all done, 1 some sequences failed, 2 usage, 3 bad input, 130 interrupted.
     """
     verbose = "-vv" in sys.argv
+    # threads that wait must not spin: on a machine with other work, spinning made two threads slower than one;
+    # OpenMP reads this when torch is imported
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

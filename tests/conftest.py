@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `ptrack` does, before anything imports torch
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
