@@ -37,9 +37,23 @@ class PoseSettings(_Strict):
 
     model: str = Field("compact", description="pose network, see `ptrack models`")
     flip: bool = Field(True, description="average with the mirrored crop")
-    decode: Literal["quarter", "dark"] = Field("dark", description="sub-cell position of a heatmap's peak")
+    flip_shift: Literal["auto", "on", "off"] = Field(
+        "auto", description="move the mirrored heatmaps by a cell; auto: where the crop's geometry needs it"
+    )
+    decode: Literal["auto", "quarter", "dark"] = Field(
+        "auto", description="sub-cell position of a heatmap's peak; auto: as the model's authors, dark for our own"
+    )
+    compat: Literal["auto", "on", "off"] = Field(
+        "auto", description="do as the published code does, its quirks included; auto: for published models"
+    )
     min_joint_score: float = Field(0.2, ge=0, le=1, description="joints above count in a person's score")
+    nms: Literal["auto", "oks", "soft-oks", "none"] = Field(
+        "auto", description="how near-copies of a person are left out; auto: oks, none for PoseWarper"
+    )
     oks_nms: float = Field(0.9, gt=0, le=1, description="of two poses more alike (OKS) the weaker goes")
+    scales: tuple[float, ...] = Field(
+        (1.0,), min_length=1, max_length=8, description="of a bottom-up model: sizes of the frame that are averaged"
+    )
 
 
 class TrackSettings(_Strict):

@@ -32,8 +32,12 @@ def area(
 def iou(
     a: np.ndarray,  # [N, 4] xyxy
     b: np.ndarray,  # [M, 4] xyxy
+    inclusive: bool = False,  # a box holds its last pixel too, so that it is one longer, as in older code
 ) -> np.ndarray:
     """[N, M] intersection over union; 0 where both are empty."""
+    if inclusive:
+        one = np.array([0, 0, 1, 1], np.float32)
+        a, b = a + one, b + one
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.maximum(high - low, 0)
@@ -56,10 +60,11 @@ def nms(
     boxes: np.ndarray,  # [N, 4] xyxy
     scores: np.ndarray,  # [N]
     threshold: float,  # IoU above which the lower-scored box goes
+    inclusive: bool = False,  # see iou
 ) -> np.ndarray:
     """[M] kept row numbers, best score first; equal scores keep their input order."""
     order = np.argsort(-np.asarray(scores), kind="stable")
-    overlap = iou(boxes, boxes)
+    overlap = iou(boxes, boxes, inclusive)
     alive = np.ones(len(order), bool)
     keep = []
     for i in order:

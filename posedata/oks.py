@@ -36,9 +36,11 @@ def oks_nms(
     areas: np.ndarray,  # [N] square pixels
     sigmas: np.ndarray,  # [K]
     threshold: float = 0.9,
+    valid: np.ndarray | None = None,  # [N, K] bool, joints that count; None = all
+    compat: bool = False,  # the published code asks only the weaker pose whether a joint counts
 ) -> np.ndarray:
     """[M] kept row numbers, best score first: a pose goes when its OKS with a better one is above `threshold`."""
-    similarity = oks_matrix(keypoints, keypoints, areas, areas, sigmas)
+    similarity = oks_matrix(keypoints, keypoints, areas, areas, sigmas, None if compat else valid, valid)
     order = np.argsort(-np.asarray(scores), kind="stable")
     alive = np.ones(len(order), bool)
     keep = []
@@ -47,3 +49,29 @@ def oks_nms(
             keep.append(i)
             alive &= similarity[i] <= threshold
     return np.array(keep, np.int64)
+
+
+def soft_oks_nms(
+    keypoints: np.ndarray,  # [N, K, 2] pixels
+    scores: np.ndarray,  # [N]
+    areas: np.ndarray,  # [N] square pixels
+    sigmas: np.ndarray,  # [K]
+    threshold: float = 0.9,
+    most: int = 20,  # poses kept
+) -> tuple[np.ndarray, np.ndarray]:
+    """[M] kept row numbers, best first, and their scores [M] as they were when picked.
+
+    After each pick the scores of the rest fall by exp(-OKS^2 / threshold). Source:
+    leoxiaobin/deep-high-resolution-net.pytorch (MIT), `lib/nms/nms.py`, which gives the rows alone.
+    """
+    similarity = oks_matrix(keypoints, keypoints, areas, areas, sigmas)
+    left = np.array(scores, np.float64)
+    rest = np.arange(len(left))
+    kept, final = [], []
+    while len(rest) and len(kept) < most:
+        at = int(left[rest].argmax())
+        best, rest = rest[at], np.delete(rest, at)
+        kept.append(best)
+        final.append(left[best])
+        left[rest] *= np.exp(-(similarity[best, rest] ** 2) / threshold)
+    return np.array(kept, np.int64), np.array(final)

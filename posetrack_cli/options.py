@@ -16,7 +16,7 @@ from configs.settings import Settings, resolve
 _GROUPS = ("Input and output", "What to do", "Detect", "Pose", "Track", "Render", "Settings", "Hardware", "Other")
 _SHORT = {  # settings that have an option of their own; all others are reached by --set
     "detect": ("model", "min_box_score", "nms_iou", "max_people", "stride", "long_side"),
-    "pose": ("model", "flip", "decode"),
+    "pose": ("model", "flip", "decode", "nms", "compat"),
     "track": ("similarity", "min_similarity", "assignment", "max_age", "queue", "new_track_score"),
     "render": ("min_keypoint_score", "show_boxes", "show_ids", "show_timeline", "max_side"),
 }

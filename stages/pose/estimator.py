@@ -12,14 +12,15 @@ from torch import nn
 
 from configs.models import ModelEntry, find_model
 from configs.settings import PoseSettings
-from posedata.boxes import area
-from posedata.oks import oks_nms
 from posedata.people import FramePeople
 from posedata.skeletons import SKELETONS, Skeleton
 from stages.device import Runtime
-from stages.pose.crop import crop_matrices, crop_rectangles, invert, transform_points
+from stages.pose.crop import cropping, invert, transform_points
 from stages.pose.decode import DECODERS
+from stages.pose.flip import flip_merged
 from stages.pose.networks.compact import CompactPose
+from stages.pose.recipe import recipe
+from stages.pose.select import select
 from stages.tensors import normalise
 from stages.weights import fused, load_bundled
 
@@ -32,6 +33,7 @@ class PoseEstimator:
             raise ValueError(f"{entry.name} is not a top-down network: it declares no skeleton or input size")
         self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
         self.settings, self.runtime = settings, runtime
+        self.recipe = recipe(settings, entry)
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
         self.height, self.width = entry.input
         self._mirror = torch.from_numpy(self.skeleton.flip_order).to(runtime.device)
@@ -48,7 +50,18 @@ class PoseEstimator:
             rows = slice(start, start + len(frame))
             start += len(frame)
             posed = replace(frame, keypoints=keypoints[rows], keypoint_scores=scores[rows])
-            found.append(self._select(posed))
+            areas = cropping(frame.boxes, (self.width, self.height), self.recipe.published).areas
+            found.append(
+                select(
+                    posed,
+                    areas,
+                    self.skeleton.sigma_array,
+                    min_joint_score=self.settings.min_joint_score,
+                    nms=self.recipe.nms,
+                    threshold=self.settings.oks_nms,
+                    compat=self.recipe.compat,
+                )
+            )
         return found
 
     @torch.inference_mode()
@@ -63,15 +76,15 @@ class PoseEstimator:
         scores = np.zeros((len(owner), len(self.skeleton)), np.float32)
         if not owner:
             return keypoints, scores
-        centre, size = crop_rectangles(np.concatenate(list(boxes)), self.width / self.height)
-        matrices = crop_matrices(centre, size, (self.width, self.height))
+        geometry = cropping(np.concatenate(list(boxes)), (self.width, self.height), self.recipe.published)
+        matrices = geometry.matrices
         for start in range(0, len(owner), self.runtime.batch_size):
             rows = range(start, min(start + self.runtime.batch_size, len(owner)))
-            crops = np.stack([cut(images[owner[i]], matrices[i], self.width, self.height) for i in rows])
+            crops = np.stack([self._cut(images[owner[i]], matrices[i]) for i in rows])
             heatmaps = self._heatmaps(torch.from_numpy(crops).permute(0, 3, 1, 2).to(self.runtime.device))
-            cells, score = DECODERS[self.settings.decode](heatmaps)
-            grid = (np.array([self.width, self.height]) - 1) / (np.array(heatmaps.shape[:1:-1]) - 1)
-            keypoints[rows] = transform_points(cells * grid, invert(matrices[rows]))
+            cells, score = DECODERS[self.recipe.decode](heatmaps)
+            back = geometry.back((heatmaps.shape[3], heatmaps.shape[2]))
+            keypoints[rows] = transform_points(cells, back[rows])
             scores[rows] = score
         return keypoints, scores
 
@@ -80,24 +93,17 @@ class PoseEstimator:
         inputs = normalise(crops)
         with self.runtime.autocast():
             heatmaps = self.network(inputs).float()
-            if self.settings.flip:
+            if self.recipe.flip:
                 mirrored = self.network(inputs.flip(-1)).float()
-                heatmaps = (heatmaps + mirrored.flip(-1)[:, self._mirror]) / 2
+                heatmaps = flip_merged(heatmaps, mirrored, self._mirror, self.recipe.shift)
         return heatmaps.cpu().numpy()
 
-    def _select(self, people: FramePeople) -> FramePeople:
-        """Person score = box score times the mean of the joints that count (Simple Baselines); then OKS-NMS."""
-        counts = people.keypoint_scores > self.settings.min_joint_score
-        mean = (people.keypoint_scores * counts).sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
-        scored = replace(people, person_scores=mean * people.box_scores)
-        kept = oks_nms(
-            people.keypoints,
-            scored.person_scores,
-            area(people.boxes),
-            self.skeleton.sigma_array,
-            self.settings.oks_nms,
-        )
-        return scored.take(kept)
+    def _cut(self, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        """[height, width, 3] uint8; published models see the sampled crop, however small the person becomes."""
+        size = (self.width, self.height)
+        if self.recipe.compat:
+            return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+        return cut(image, matrix, *size)
 
 
 def make_estimator(settings: PoseSettings, runtime: Runtime) -> PoseEstimator:
