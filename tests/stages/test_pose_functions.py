@@ -210,7 +210,7 @@ def test_padding(path):
 @pytest.mark.parametrize("path", cases("imhn_peaks"))
 def test_peaks(path):
     content, a = load(path)
-    maps = np.ascontiguousarray(a["heat"].transpose(1, 2, 0))  # [rows, columns, parts]
+    maps = a["heat"]
     found = find_peaks(maps, compat=True)
     columns, rows = np.array(content["anchors"]).T
     xy, score = refined(maps, columns, rows, np.zeros(len(rows), np.int64), compat=True)
@@ -237,10 +237,10 @@ def test_assembly_of_people(path):
     content, a = load(path)
     heat = a["heat_u16"].astype(np.float32) / np.float32(65535)
     paf = a["paf_u8"].astype(np.float32) / np.float32(255)
-    found = find_peaks(heat, 0.1, compat=True)
+    found = find_peaks(heat.transpose(2, 0, 1), 0.1, compat=True)
     np.testing.assert_array_equal(np.bincount(found.part, minlength=18), a["peaks_per_part"])
     np.testing.assert_allclose(np.c_[found.xy, found.score], a["candidate"][:, :3].reshape(-1, 3), atol=1e-4)
-    limbs = find_limbs(paf, found, compat=True)
+    limbs = find_limbs(np.ascontiguousarray(paf.transpose(2, 0, 1)), found, compat=True)
     for kind in range(len(LIMBS)):
         rows = limbs.limb == kind
         expected = a.get(f"conn{kind}", np.zeros((0, 6)))
@@ -292,6 +292,6 @@ def test_maps_of_a_frame(path):
         return (out + torch.from_numpy(a["b"]).view(1, -1, 1, 1)).numpy()
 
     step = content.get("step", 3)  # the slim case keeps fewer pixels
-    maps = frame_maps(image, network)[::step, ::step]
+    maps = frame_maps(image, network)[:, ::step, ::step].transpose(1, 2, 0)
     np.testing.assert_allclose(maps[..., :30], a["paf"], atol=5e-3)
     np.testing.assert_allclose(maps[..., 30:], a["heat"][..., :18], atol=5e-3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from stages.pose.bottom_up.peaks import Peaks
 
 _SAMPLES = 20  # at most, on one line
 _SURE = 0.8  # part of the samples that must reach the threshold
+_FIRST = np.arange(2, _SAMPLES, 3)  # samples that are looked at first
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,23 @@ class Connections:
     length: np.ndarray  # [C] float64 pixels
 
 
+@dataclass(frozen=True)
+class _Lines:
+    """Q lines between candidates that may be limbs."""
+
+    limb: np.ndarray  # [Q] int64
+    ends: np.ndarray  # [Q, 2] int64 rows of the peaks
+    start: np.ndarray  # [Q, 2] pixels
+    stop: np.ndarray  # [Q, 2] pixels
+    length: np.ndarray  # [Q] pixels
+    count: np.ndarray  # [Q] int64 samples
+
+    def take(self, rows: np.ndarray) -> _Lines:
+        return _Lines(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
 def find_limbs(
-    maps: np.ndarray,  # [H, W, 30] float32
+    maps: np.ndarray,  # [30, H, W] float32
     peaks: Peaks,
     threshold: float = 0.1,
     compat: bool = False,  # lines are long compared with the picture's height, as published, not its longer side
@@ -34,14 +50,13 @@ def find_limbs(
     As published (arXiv 1911.10529, section 3.4): a line must reach the threshold at 80 % of its samples; lines are
     taken by half their score and a quarter of each end's.
     """
-    height, width = maps.shape[:2]
-    limb, ends = _pairs(peaks)
-    start, stop = peaks.xy[ends[:, 0]], peaks.xy[ends[:, 1]]
-    length = np.linalg.norm(stop - start, axis=1)
-    real = length > 0
-    limb, ends, start, stop, length = limb[real], ends[real], start[real], stop[real], length[real]
-    values, used = _along(maps, limb, start, stop, length)
-    count = used.sum(axis=1)
+    height, width = maps.shape[1:]
+    lines = _lines(peaks)
+    # a few samples tell most wrong pairs: too many of them below the threshold are too many of all
+    values, used = _along(maps, lines, _FIRST)
+    lines = lines.take(((values <= threshold) & used).sum(axis=1) <= (1 - _SURE) * lines.count + 1e-9)
+    values, used = _along(maps, lines, np.arange(_SAMPLES))
+    limb, ends, length, count = lines.limb, lines.ends, lines.length, lines.count
     side = height if compat else max(height, width)
     with np.errstate(divide="ignore"):
         score = (values * used).sum(axis=1) / count + np.minimum(0.5 * side / length - 1, 0)
@@ -60,32 +75,35 @@ def find_limbs(
     return Connections(limb[kept], ends[kept], score[kept], length[kept])
 
 
-def _pairs(peaks: Peaks) -> tuple[np.ndarray, np.ndarray]:
-    """Limb numbers [Q] and peak rows [Q, 2] of every pair that a limb could join, A by A."""
+def _lines(peaks: Peaks) -> _Lines:
+    """Every pair of candidates that a limb could join, A by A; not those that lie in one place."""
     first = np.searchsorted(peaks.part, np.arange(LIMBS.max() + 2))
     kinds, pairs = [], []
     for kind, (a, b) in enumerate(LIMBS):
         rows_a, rows_b = np.arange(first[a], first[a + 1]), np.arange(first[b], first[b + 1])
         pairs.append(np.stack([np.repeat(rows_a, len(rows_b)), np.tile(rows_b, len(rows_a))], axis=1))
         kinds.append(np.full(len(pairs[-1]), kind))
-    return np.concatenate(kinds), np.concatenate(pairs)
+    ends = np.concatenate(pairs)
+    start, stop = peaks.xy[ends[:, 0]], peaks.xy[ends[:, 1]]
+    length = np.linalg.norm(stop - start, axis=1)
+    count = np.minimum(np.round(length + 1).astype(np.int64), _SAMPLES)
+    return _Lines(np.concatenate(kinds), ends, start, stop, length, count).take(length > 0)
 
 
 def _along(
-    maps: np.ndarray,  # [H, W, 30]
-    limb: np.ndarray,  # [Q]
-    start: np.ndarray,  # [Q, 2] pixels
-    stop: np.ndarray,  # [Q, 2] pixels
-    length: np.ndarray,  # [Q] pixels
+    maps: np.ndarray,  # [30, H, W]
+    lines: _Lines,  # Q
+    numbers: np.ndarray,  # [S] which of a line's samples
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values [Q, 20] at even steps from start to stop, at the nearest pixels; and which of the 20 there are."""
-    count = np.minimum(np.round(length + 1).astype(np.int64), _SAMPLES)
-    number = np.arange(_SAMPLES)
-    used = number < count[:, None]
-    step = (stop - start) / np.maximum(count - 1, 1)[:, None]
-    points = start[:, None] + number[:, None] * step[:, None]
-    last = (number == count[:, None] - 1) & (count[:, None] > 1)
-    points = np.where(last[..., None], stop[:, None], points)  # the end itself, not the sum of the steps
-    pixels = np.round(np.where(used[..., None], points, start[:, None])).astype(np.int64)
-    x, y = np.clip(pixels[..., 0], 0, maps.shape[1] - 1), np.clip(pixels[..., 1], 0, maps.shape[0] - 1)
-    return maps[y, x, limb[:, None]].astype(np.float64), used
+    """Values [Q, S] of the lines' maps at even steps from start to stop, nearest pixels; and which of them exist."""
+    _, height, width = maps.shape
+    count = lines.count[:, None]
+    used = numbers < count
+    at_end = (numbers == count - 1) & (count > 1)  # the end itself, not the sum of the steps
+    pixels = []
+    for axis, size in ((0, width), (1, height)):
+        start, stop = lines.start[:, None, axis], lines.stop[:, None, axis]
+        points = start + np.where(used, numbers, 0) * ((stop - start) / np.maximum(count - 1, 1))
+        pixels.append(np.clip(np.rint(np.where(at_end, stop, points)), 0, size - 1).astype(np.int64))
+    place = (lines.limb[:, None] * height + pixels[1]) * width + pixels[0]
+    return maps.reshape(-1)[place].astype(np.float64), used

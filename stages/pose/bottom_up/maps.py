@@ -35,7 +35,7 @@ def frame_maps(
     scales: Sequence[float] = (1.0,),
     flip: bool = True,
 ) -> np.ndarray:
-    """[H, W, 48] float32: 30 limbs, then 18 parts, averaged over the scales and the mirror."""
+    """[48, H, W] float32: 30 limbs, then 18 parts, averaged over the scales and the mirror."""
     height, width = image.shape[:2]
     total: np.ndarray | None = None
     for scale in scales:
@@ -49,24 +49,24 @@ def frame_maps(
 
 
 def upsampled(
-    maps: np.ndarray,  # [h, w, C] float32 cells of the padded frame
+    maps: np.ndarray,  # [C, h, w] float32 cells of the padded frame
     scaled: tuple[int, int],  # height, width of the scaled frame, pixels, without its padding
     size: tuple[int, int],  # height, width of the frame
 ) -> np.ndarray:
-    """[H, W, C] float32, by cubic interpolation: first to the scaled frame, then to the frame."""
-    large = cv2.resize(maps, None, fx=STRIDE, fy=STRIDE, interpolation=cv2.INTER_CUBIC)
-    large = large[: scaled[0], : scaled[1]]
-    if large.shape[:2] == size:
-        return np.ascontiguousarray(large)
-    return cv2.resize(large, size[::-1], interpolation=cv2.INTER_CUBIC)
+    """[C, H, W] float32, by cubic interpolation: first to the scaled frame, then to the frame."""
+    found = np.empty((len(maps), *size), np.float32)
+    for cells, out in zip(maps, found):
+        large = cv2.resize(cells, None, fx=STRIDE, fy=STRIDE, interpolation=cv2.INTER_CUBIC)
+        large = large[: scaled[0], : scaled[1]]
+        out[:] = large if scaled == size else cv2.resize(large, size[::-1], interpolation=cv2.INTER_CUBIC)
+    return found
 
 
 def _maps(image: np.ndarray, network: Network, flip: bool) -> np.ndarray:
-    """[h, w, 48] float32 of one padded frame."""
+    """[48, h, w] float32 of one padded frame."""
     frame = image.astype(np.float32) / 255
     if not flip:
-        return np.ascontiguousarray(network(frame[None])[0, :_CHANNELS].transpose(1, 2, 0))
+        return network(frame[None])[0, :_CHANNELS]
     both = network(np.stack([frame, frame[:, ::-1]]))[:, :_CHANNELS]
     order = np.concatenate([FLIP_LIMBS, len(FLIP_LIMBS) + FLIP_PARTS])
-    merged = (both[0] + both[1][order][..., ::-1]) / 2
-    return np.ascontiguousarray(merged.transpose(1, 2, 0))
+    return (both[0] + both[1][order][..., ::-1]) / 2

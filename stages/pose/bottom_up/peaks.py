@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 _RADIUS = 2  # pixels of the box that refines a peak
+_ABOVE_AND_BELOW = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # down, right
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,34 @@ class Peaks:
 
 
 def find_peaks(
-    maps: np.ndarray,  # [H, W, parts] float32
+    maps: np.ndarray,  # [parts, H, W] float32
     threshold: float = 0.1,
     compat: bool = False,  # the published refinement, which swaps the offsets of x and y
 ) -> Peaks:
     """Every pixel that none of its eight neighbours exceeds and that reaches the threshold; equals all stay."""
-    # dilation's border never wins, so that a border pixel competes with those that there are
-    highest = cv2.dilate(maps, np.ones((3, 3), np.uint8)).reshape(maps.shape)
-    rows, columns, part = np.nonzero((maps == highest) & (maps >= threshold))
-    order = np.argsort(part, kind="stable")
-    rows, columns, part = rows[order], columns[order], part[order]
+    _, height, width = maps.shape
+    flat = np.ascontiguousarray(maps).reshape(-1)
+    place = np.flatnonzero(flat >= np.float32(threshold))
+    value = flat[place]
+    for step in (1, -1):  # the rows' own maxima, which leaves few; a map's border has no neighbour beyond
+        column = place - place // width * width
+        stays = value >= flat.take(place + step, mode="clip")
+        stays |= column == (width - 1 if step == 1 else 0)
+        place = place[stays]
+        value = flat.take(place)
+    part, rows, columns = place // (width * height), place // width % height, place % width
+    highest = np.ones(len(place), bool)
+    for down, right in _ABOVE_AND_BELOW:
+        y, x = rows + down, columns + right
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        highest &= value >= flat[np.where(inside, place + (down * width + right), place)]
+    part, rows, columns = part[highest], rows[highest], columns[highest]
     xy, score = refined(maps, columns, rows, part, compat)
     return Peaks(part, xy, score)
 
 
 def refined(
-    maps: np.ndarray,  # [H, W, parts]
+    maps: np.ndarray,  # [parts, H, W]
     columns: np.ndarray,  # [P]
     rows: np.ndarray,  # [P]
     part: np.ndarray,  # [P]
@@ -50,15 +62,15 @@ def refined(
 
     A box that leaves the map does not count: the peak stays where it is, with its own value.
     """
-    height, width = maps.shape[:2]
+    height, width = maps.shape[1:]
     xy = np.stack([columns, rows], axis=1).astype(np.float64)
-    score = maps[rows, columns, part].astype(np.float64)
+    score = maps[part, rows, columns].astype(np.float64)
     inside = (columns >= _RADIUS) & (columns < width - _RADIUS) & (rows >= _RADIUS) & (rows < height - _RADIUS)
     if not inside.any():
         return xy, score
     steps = np.arange(-_RADIUS, _RADIUS + 1)
     y, x, which = rows[inside], columns[inside], part[inside]
-    boxes = maps[y[:, None, None] + steps[:, None], x[:, None, None] + steps, which[:, None, None]].astype(np.float64)
+    boxes = maps[which[:, None, None], y[:, None, None] + steps[:, None], x[:, None, None] + steps].astype(np.float64)
     total = boxes.sum(axis=(1, 2))
     safe = np.where(total != 0, total, 1)
     moved = np.stack([(boxes.sum(axis=1) @ steps) / safe, (boxes.sum(axis=2) @ steps) / safe], axis=1)  # x, y
