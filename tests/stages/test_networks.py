@@ -18,6 +18,7 @@ from stages.detect.postprocess import select_boxes
 from stages.device import runtime
 from stages.pose.estimator import make_estimator
 from stages.pose.networks.compact import CompactPose, target_sigma
+from stages.trunk import RegNetTrunk
 from stages.weights import fused, load_strict
 
 
@@ -147,3 +148,23 @@ def test_people_come_out_best_first_and_near_copies_are_left_out(cpu):
     posed = make_estimator(PoseSettings(min_joint_score=0), cpu).estimate([frame], [people])[0]
     assert len(posed) == 2 and (np.diff(posed.person_scores) <= 0).all()
     assert 0.5 not in posed.box_scores.tolist()
+
+
+def test_the_trunk_is_torchvisions_regnet_number_for_number():
+    from torchvision.models import regnet_y_400mf
+
+    published, ours = regnet_y_400mf(weights=None).eval(), RegNetTrunk().eval()
+    renamed = {
+        name.replace("trunk_output.block", "blocks.", 1): value
+        for name, value in published.state_dict().items()
+        if not name.startswith("fc.")
+    }
+    keys = {f"blocks.{int(k[7]) - 1}{k[8:]}" if k.startswith("blocks.") else k: k for k in renamed}
+    ours.load_state_dict({key: renamed[old] for key, old in keys.items()})
+    image = torch.randn(1, 3, 97, 130, generator=torch.Generator().manual_seed(0))
+    expected, x = [], published.stem(image)
+    for block in published.trunk_output:
+        x = block(x)
+        expected.append(x)
+    for found, wanted in zip(ours(image), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
