@@ -17,6 +17,7 @@ import orjson
 
 from posedata.atomic import write_atomically
 from posedata.errors import BadInput
+from posedata.locks import folder_locked
 from posedata.sequence import Sequence
 
 EDGE = 1 << 20  # bytes hashed at each end of a file
@@ -55,10 +56,13 @@ def input_identity(
         return known[1]
     identity = _identity(sequence, files)
     if index_path is not None:
-        entries = _index(index_path)  # again: another process may have written meanwhile
-        entries[sequence.id] = [stamp, identity]
-        with suppress(OSError):  # a work folder that cannot be written to is somebody else's error to report
-            write_atomically(index_path, orjson.dumps(entries))
+        # a work folder that cannot be written to is somebody else's error to report
+        with suppress(OSError):
+            index_path.parent.mkdir(parents=True, exist_ok=True)
+            with folder_locked(index_path.parent):
+                entries = _index(index_path)  # again: another process may have written meanwhile
+                entries[sequence.id] = [stamp, identity]
+                write_atomically(index_path, orjson.dumps(entries))
     return identity
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,17 +11,12 @@ from pathlib import Path
 from types import TracebackType
 
 from posedata.errors import SequenceFailed
+from posedata.locks import is_at, lock_file
 from posedata.people import FramePeople, FrameStatus, Origin
 from posedata.record_header import Header, encode_header
 from posedata.record_lines import FrameRecord, decode_frame, encode_footer, encode_frame
 
-try:
-    import fcntl
-except ImportError:  # Windows has no flock: there, two writers of one record are not kept apart
-    fcntl = None
-
 MAX_LINE = 1 << 26  # bytes; a longer line is no frame of ours (64 MiB hold more than 100,000 people)
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}  # file systems that cannot lock: go on without
 
 
 def part_path(path: Path) -> Path:
@@ -174,10 +168,8 @@ class RecordWriter:
         while True:
             file = FileIO(self._part, "a+")
             try:
-                if fcntl is not None:
-                    _lock(file)
-                # The file may have been renamed or removed by its writer between our opening and our locking it.
-                if self._part.exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(self._part)):
+                lock_file(file.fileno())
+                if is_at(file.fileno(), self._part):
                     return file
             except BlockingIOError:
                 file.close()
@@ -287,15 +279,6 @@ class _Tally:
         if self._tracks is not None:
             counts |= {"tracks": len(self._tracks), "unassigned": self._unassigned}
         return counts
-
-
-def _lock(file: FileIO) -> None:
-    """Takes the lock at once or raises BlockingIOError; a file system without locks is used without one."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
 
 
 def _sync_folder(folder: Path) -> None:

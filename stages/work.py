@@ -12,6 +12,7 @@ import orjson
 from posedata.atomic import write_atomically
 from posedata.errors import BadInput, UsageError
 from posedata.jsonio import read_json
+from posedata.locks import folder_locked
 from posedata.records import read_header
 from posedata.sequences import Sequence, discover
 
@@ -32,22 +33,25 @@ class WorkFolder:
 
     def claim(self, source: Path, kind: str, split: str | None = None) -> None:
         """Makes the folder and writes whose it is; an existing one must belong to the same source."""
-        path = str(source.resolve())
-        views: list[list[str | None]] = []
         try:
-            if (self.root / _NAME).exists():
-                before = self._content()
-                if before["source"] != path:
-                    raise UsageError(
-                        f"{self.root}: holds the work of {before['source']}, not of {path}; use another --work"
-                    )
-                views = before["views"]
-            if [kind, split] in views:
-                return
-            content = {"schema": "ptrack/1", "source": path, "views": [*views, [kind, split]]}
-            write_atomically(self.root / _NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+            self.root.mkdir(parents=True, exist_ok=True)
+            with folder_locked(self.root):  # two runs that begin together must not both find it unclaimed
+                self._claim(str(source.resolve()), [kind, split])
         except OSError as error:
             raise UsageError(f"{self.root}: cannot be written ({error.strerror}); use another --work") from None
+
+    def _claim(self, source: str, view: list[str | None]) -> None:
+        views: list[list[str | None]] = []
+        if (self.root / _NAME).exists():
+            before = self._content()
+            if before["source"] != source:
+                raise UsageError(
+                    f"{self.root}: holds the work of {before['source']}, not of {source}; use another --work"
+                )
+            views = before["views"]
+        if view not in views:
+            content = {"schema": "ptrack/1", "source": source, "views": [*views, view]}
+            write_atomically(self.root / _NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
 
     @property
     def index(self) -> Path:
@@ -109,14 +113,14 @@ class WorkFolder:
         """Adds one run to `run_log.json`; times live here, never in records. Where the disk refuses, the log is done
         without: the records are what counts."""
         path = self.run_log
-        runs: list[object] = []
-        if path.exists():
-            try:
-                before = read_json(path)
-            except BadInput:
-                before = None  # a damaged log is begun anew: it is nobody's result
-            if isinstance(before, list):
-                runs = before[-_KEPT_RUNS + 1 :]
-        runs.append({"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **entry})
-        with suppress(OSError):
+        with suppress(OSError), folder_locked(self.root):  # another run may end in this moment
+            runs: list[object] = []
+            if path.exists():
+                try:
+                    before = read_json(path)
+                except BadInput:
+                    before = None  # a damaged log is begun anew: it is nobody's result
+                if isinstance(before, list):
+                    runs = before[-_KEPT_RUNS + 1 :]
+            runs.append({"finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **entry})
             write_atomically(path, orjson.dumps(runs, option=orjson.OPT_INDENT_2) + b"\n")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from posedata.atomic import replacing, write_atomically
+from posedata.locks import folder_locked
 
 
 def names(folder: Path) -> list[str]:
@@ -82,3 +86,55 @@ def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path):
     with pytest.raises(OSError):
         write_atomically(tmp_path / "folder", b"x")
     assert names(tmp_path) == ["file", "folder"]
+
+
+def test_two_writers_of_one_file_never_share_a_part_and_the_last_one_counts(tmp_path):
+    path = tmp_path / "overlay.mp4"
+    with replacing(path) as first:
+        first.write_bytes(b"first")
+        with replacing(path) as second:
+            second.write_bytes(b"the second")
+            assert second != first and first.read_bytes() == b"first"
+        assert path.read_bytes() == b"the second"
+    assert path.read_bytes() == b"first" and names(tmp_path) == ["overlay.mp4"]
+
+
+def test_what_killed_writers_left_is_used_again(tmp_path):
+    path = tmp_path / "overlay.mp4"
+    script = (
+        "import os, sys; from pathlib import Path; from posedata.atomic import replacing\n"
+        "with replacing(Path(sys.argv[1])) as part:\n    part.write_bytes(b'x' * 1000)\n    os._exit(9)"
+    )
+    for _ in range(3):
+        assert subprocess.run([sys.executable, "-c", script, path]).returncode == 9
+    assert len(names(tmp_path)) == 1  # not one more for each kill
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and names(tmp_path) == ["overlay.mp4"]
+
+
+def test_a_file_system_without_locks_is_written_all_the_same(tmp_path, monkeypatch):
+    def unsupported(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("posedata.locks.fcntl.flock", unsupported)
+    with replacing(tmp_path / "x") as first, replacing(tmp_path / "x") as second:
+        assert first != second
+        first.write_bytes(b"1")
+        second.write_bytes(b"2")
+    with folder_locked(tmp_path):
+        write_atomically(tmp_path / "y", b"3")
+    assert names(tmp_path) == ["x", "y"]
+
+
+def test_processes_that_add_to_one_file_lose_nothing(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from posedata.atomic import write_atomically\n"
+        "from posedata.locks import folder_locked\n"
+        "path = Path(sys.argv[1])\n"
+        "for _ in range(30):\n"
+        "    with folder_locked(path.parent):\n"
+        "        write_atomically(path, (path.read_bytes() if path.exists() else b'') + b'x')\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", script, tmp_path / "log"]) for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert (tmp_path / "log").read_bytes() == b"x" * 90
