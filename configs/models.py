@@ -22,8 +22,10 @@ class ModelEntry(BaseModel):
 
     name: str
     stage: Literal["detect", "pose"]
-    architecture: str
+    architecture: str  # of pose networks: the name that `stages.pose.networks.create` knows
+    options: dict[str, str | int] = {}  # of that network
     summary: str
+    dataset: str | None = None  # it was trained on
     skeleton: str | None = None  # of pose networks
     input: tuple[int, int] | None = None  # height, width of the crop; None = the frame's own shape
     colour: Literal["RGB", "BGR"] = "RGB"
@@ -32,6 +34,8 @@ class ModelEntry(BaseModel):
     weights: Literal["bundled", "torchvision", "file"]
     file: str | None = None  # of bundled weights
     sha256: str | None = None
+    offered: str | None = None  # where its authors offer the weights
+    authors_file: str | None = None  # what the authors call the file
     licence: str
     score: str | None = None  # published or measured, in words
 
@@ -40,7 +44,7 @@ class ModelEntry(BaseModel):
 def model_table() -> tuple[ModelEntry, ...]:
     """Every known model, in the file's order."""
     text = resources.files("configs").joinpath("models.yaml").read_text()
-    return tuple(ModelEntry.model_validate(entry) for entry in yaml.safe_load(text))
+    return tuple(ModelEntry.model_validate(entry) for entry in yaml.safe_load(text)["models"])
 
 
 def find_model(name: str, stage: str) -> ModelEntry:

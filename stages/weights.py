@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from configs.models import ModelEntry, bundled_weights
 from posedata.errors import BadInput
+from stages.checkpoint_file import COUNTER
 
 
 def load_bundled(model: nn.Module, entry: ModelEntry) -> None:
@@ -31,21 +34,56 @@ def load_bundled(model: nn.Module, entry: ModelEntry) -> None:
     load_strict(model, weights, path)
 
 
-def load_strict(model: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:
+@dataclass(frozen=True)
+class Mismatch:
+    """How weights differ from what a network wants; all empty where they fit."""
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    shapes: tuple[str, ...]  # "key (there 17x256x1x1, wanted 16x256x1x1)"
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unexpected or self.shapes)
+
+    def __str__(self) -> str:
+        named = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", self.shapes))
+        return "; ".join(f"{what}: {_some(keys)}" for what, keys in named if keys)
+
+    def __len__(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.shapes)
+
+
+def mismatch(model: nn.Module, weights: Mapping[str, torch.Tensor]) -> Mismatch:
+    """Names and shapes compared; counters of batch normalisation may be missing."""
+    own = model.state_dict()
+    missing = (k for k in own if k not in weights and not k.endswith(COUNTER))
+    unexpected = (k for k in weights if k not in own)
+    shapes = (
+        f"{k} (there {_size(weights[k])}, wanted {_size(own[k])})"
+        for k in own
+        if k in weights and weights[k].shape != own[k].shape
+    )
+    return Mismatch(tuple(missing), tuple(unexpected), tuple(shapes))
+
+
+def load_strict(model: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
     """Every weight, by name and shape; counters of batch normalisation may be missing.
 
     Raises:
-        BadInput: names or shapes differ; the first few are printed.
+        BadInput: names or shapes differ; the first few of each kind are printed.
     """
+    if wrong := mismatch(model, weights):
+        raise BadInput(f"{path}: is not for this network: {wrong}")
     own = model.state_dict()
-    missing = [k for k in own if k not in weights and not k.endswith("num_batches_tracked")]
-    unexpected = [k for k in weights if k not in own]
-    shapes = [k for k in own if k in weights and weights[k].shape != own[k].shape]
-    for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)):
-        if keys:
-            more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
-            raise BadInput(f"{path}: is not for this network: {what}: {', '.join(keys[:5])}{more}")
     model.load_state_dict({k: v.to(own[k].dtype) for k, v in weights.items()}, strict=False)
+
+
+def _some(keys: tuple[str, ...]) -> str:
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
+
+
+def _size(tensor: torch.Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
 
 
 def fused(module: nn.Module) -> nn.Module:

@@ -70,6 +70,15 @@ class PoseWarper(PoseHRNet):
                 total = total + getattr(self, f"deform_conv{number}")(maps, offsets)
         return total * (1 / len(DILATIONS))
 
+    def aggregate(
+        self,
+        maps: torch.Tensor,  # [5 * N, J, h, w] heatmaps, all of the reference frame first, then `FRAME_ORDER`
+    ) -> torch.Tensor:
+        """[N, J, h, w]"""
+        reference = maps[: len(maps) // len(FRAME_ORDER)]
+        warped = self.warp(reference.repeat(len(FRAME_ORDER), 1, 1, 1) - maps, maps)
+        return sum(part * weight for part, weight in zip(warped.chunk(len(FRAME_ORDER)), FRAME_WEIGHTS))
+
     def warper_parameters(self) -> list[nn.Parameter]:
         """What is trained while the HRNet stays as it is."""
         own = ("offset_feats.", "offsets", "deform_conv")
@@ -109,12 +118,3 @@ class PoseAggregation(PoseWarper):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.aggregate(self.heatmaps(torch.cat(x.split(3, dim=1))))
-
-    def aggregate(
-        self,
-        maps: torch.Tensor,  # [5 * N, J, h, w] heatmaps, all of the reference frame first, then `FRAME_ORDER`
-    ) -> torch.Tensor:
-        """[N, J, h, w]"""
-        reference = maps[: len(maps) // len(FRAME_ORDER)]
-        warped = self.warp(reference.repeat(len(FRAME_ORDER), 1, 1, 1) - maps, maps)
-        return sum(part * weight for part, weight in zip(warped.chunk(len(FRAME_ORDER)), FRAME_WEIGHTS))
