@@ -1,23 +1,18 @@
-"""The typed settings of `ptrack train`: a training preset, changed by `--set`."""
+"""The typed settings of `ptrack train`: what all trainings share, and those of the bundled networks."""
 
 from __future__ import annotations
 
-import difflib
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from configs.errors import SettingsError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TrainingSet(_Strict):
+class TrainingSet(Strict):
     """One COCO-form annotation file with its images."""
 
     annotations: Path
@@ -26,37 +21,81 @@ class TrainingSet(_Strict):
     repeat: dict[str, int] = {}  # source -> how often one of its samples is seen an epoch (default 1)
 
 
-class Phase(_Strict):
-    """A stretch of the training at one input size."""
+class Phase(Strict):
+    """A stretch of the training at one input size; as long as `samples` or `epochs` says."""
 
-    size: tuple[int, int]  # height, width in pixels
-    samples: int = Field(gt=0)
-    batch: int = Field(gt=0)
+    size: tuple[int, int] | None = None  # height, width in pixels; None = the model's own
+    samples: int | None = Field(None, gt=0)
+    epochs: float | None = Field(None, gt=0)
+    batch: int = Field(gt=0)  # of one process, before accumulation
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Phase:
+        if (self.samples is None) == (self.epochs is None):
+            raise ValueError("a phase needs either samples or epochs")
+        return self
 
 
-class _Training(_Strict):
-    train: tuple[TrainingSet, ...] = Field(min_length=1)
-    val: TrainingSet
+class Training(Strict):
+    """What every training has."""
+
+    source: str = ""  # what the recipe is taken from
     phases: tuple[Phase, ...] = Field(min_length=1)
-    minutes: float | None = Field(None, gt=0)  # wall-time limit; the schedule then shrinks to fit in it
+    minutes: float | None = Field(None, gt=0)  # wall-time limit; a cosine schedule then shrinks to fit in it
+    max_steps: int | None = Field(None, gt=0)  # of the optimiser; the run ends there
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = Field(2e-3, gt=0)
+    rate_per_process: bool = False  # the learning rate times the number of processes
+    momentum: float = Field(0.9, ge=0, lt=1)  # of sgd
     weight_decay: float = Field(0.05, ge=0)
-    warmup_samples: int = Field(10_000, ge=0)
-    ema: float = Field(0.9995, ge=0, lt=1)  # of the averaged weights, a step
+    schedule: Literal["cosine", "steps", "cyclic"] = "cosine"
+    steps: tuple[float, ...] = ()  # epochs from which the rate is `factor` times lower
+    factor: float = Field(0.1, gt=0, lt=1)
+    restart: float | None = None  # epoch from which the rate begins anew; steps after it count from there
+    low_rate: float = Field(0, ge=0)  # where a cycle ends
+    cycle_epochs: float = Field(5, gt=0)
+    warmup_samples: int = Field(0, ge=0)
+    warmup_epochs: float = Field(0, ge=0)
+    accumulate: int = Field(1, ge=1)  # batches whose gradients are averaged for one step
+    clip_norm: float = Field(0, ge=0)  # of the gradients; 0 = as they are
+    skip_loss: float | None = None  # batches of a higher loss are left out
+    ema: float = Field(0, ge=0, lt=1)  # of the averaged weights, a step; 0 = none
+    swa: bool = False  # with cyclic: validate and keep the mean of the weights at the ends of the cycles
     seed: int = 0
     init: Path | None = None  # weights to begin with; what fits is loaded and the rest is listed
-    rendered: int = Field(0, ge=0)  # rendered pictures added to the training sets
-    half: bool = True  # bf16 where the device has it
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # auto: bf16 where the device has it
+    channels_last: bool = True
+    compile: bool = False  # torch.compile
+    sync_bn: bool = False  # batch statistics over all processes; on GPUs
     device: str = "auto"
     threads: int = Field(2, ge=1)
     loader_workers: int = Field(1, ge=0)
-    validate_samples: int = Field(20_000, gt=0)  # validate and checkpoint every so many samples
+    validate_samples: int | None = Field(None, gt=0)  # validate every so many samples; None = each epoch
+    validate_limit: int | None = Field(None, gt=0)  # validate on the first so many people only
+    save_minutes: float = Field(10, gt=0)  # a checkpoint between validations
+    save_steps: int | None = Field(None, gt=0)  # the same, by steps
+    keep_epochs: int = Field(0, ge=0)  # a copy of the weights every so many epochs; 0 = none
+    log_steps: int = Field(20, gt=0)  # steps a line of steps.csv
+    tensorboard: bool = True  # event files, where tensorboard is installed (extra `train`)
+    overfit: bool = False  # every batch is the first one: a network that learns must come to know it by heart
 
 
-class PoseTraining(_Training):
-    """`ptrack train pose`"""
+class OwnTraining(Training):
+    """Of the bundled networks, whose sets are files of one form."""
 
-    kind: Literal["pose"] = "pose"
+    train: tuple[TrainingSet, ...] = Field(min_length=1)
+    val: TrainingSet
+    rendered: int = Field(0, ge=0)  # rendered pictures added to the training sets
+    clip_norm: float = Field(5.0, ge=0)
+    ema: float = Field(0.9995, ge=0, lt=1)
+    warmup_samples: int = Field(10_000, ge=0)
+    validate_samples: int | None = Field(20_000, gt=0)
+
+
+class PoseTraining(OwnTraining):
+    """`compact`, the bundled pose network."""
+
+    kind: Literal["compact-pose"] = "compact-pose"
     skeleton: str = "ptrack-19"
     pseudo_weight: float = Field(0.5, ge=0, le=1)  # of joints that another network labelled
     face_weight: float = Field(0.3, ge=0, le=1)  # of `pseudo_face` joints
@@ -66,49 +105,9 @@ class PoseTraining(_Training):
     half_body: float = Field(0.3, ge=0, le=1)
 
 
-class DetectorTraining(_Training):
-    """`ptrack train detector`"""
+class DetectorTraining(OwnTraining):
+    """`compact`, the bundled detector."""
 
     kind: Literal["detector"] = "detector"
     mosaic: float = Field(0.5, ge=0, le=1)  # share of the samples made of four pictures
     box_weight: float = Field(2.0, ge=0)
-
-
-def training_settings(
-    kind: str,  # pose | detector
-    preset: str,
-    data: Path,  # the folder that relative paths of the preset are looked up in
-    assignments: tuple[str, ...] = (),  # "minutes=30"
-) -> PoseTraining | DetectorTraining:
-    """The settings of one training.
-
-    Raises:
-        SettingsError: an unknown preset or key, or a wrong value.
-    """
-    folder = resources.files("configs") / "presets" / "training"
-    names = sorted(f.name.removesuffix(".yaml") for f in folder.iterdir())
-    if preset not in names:
-        raise SettingsError(f"training preset {preset!r} does not exist; there are {', '.join(names)}")
-    tree = yaml.safe_load((folder / f"{preset}.yaml").read_text())
-    model = {"pose": PoseTraining, "detector": DetectorTraining}[kind]
-    for text in assignments:
-        key, _, value = text.partition("=")
-        if key not in model.model_fields:
-            close = difflib.get_close_matches(key, model.model_fields, n=1)
-            hint = f", did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}"
-            raise SettingsError(f"--set {text}: unknown setting {key!r}{hint}")
-        try:
-            tree[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise SettingsError(f"--set {text}: the value cannot be read") from None
-    try:
-        settings = model.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"training setting {where}: {first['msg']}, not {first['input']!r}") from None
-
-    def placed(source: TrainingSet) -> TrainingSet:
-        return source.model_copy(update={"annotations": data / source.annotations})
-
-    return settings.model_copy(update={"train": tuple(map(placed, settings.train)), "val": placed(settings.val)})

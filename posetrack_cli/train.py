@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from configs.training import training_settings
+from configs.training_presets import training_settings
 
 
 @click.command("train")

@@ -159,11 +159,13 @@ class DetectionSamples(Dataset):
         return Labelled(canvas, boxes[there], ignore[there])
 
 
-def detection_samples(settings: DetectorTraining, size: int, extra: tuple[TrainingSet, ...] = ()) -> DetectionSamples:
-    """The training pictures of all sets (`extra`: rendered ones) at one input size."""
+def detection_samples(
+    settings: DetectorTraining, size: int, sets: tuple[TrainingSet, ...] | None = None
+) -> DetectionSamples:
+    """The training pictures of all sets (`None`: those of the settings) at one input size."""
     pictures: list[Picture] = []
     repeat: dict[str, int] = {}
-    for source in (*settings.train, *extra):
+    for source in settings.train if sets is None else sets:
         pictures += read_pictures(source)
         repeat |= source.repeat
     return DetectionSamples(pictures, size, settings, repeat)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
 from configs.training import DetectorTraining, Phase, TrainingSet
 from posedata.boxes import xyxy_to_xywh
@@ -17,9 +16,10 @@ from stages.detect.letterbox import letterbox
 from stages.detect.postprocess import select_boxes
 from stages.tensors import normalise
 from stages.train.assign import Cells, all_cells, assign
-from stages.train.detect_data import detection_samples, read_pictures
+from stages.train.checkpoint import Progress
+from stages.train.detect_data import DetectionSamples, detection_samples, read_pictures
 from stages.train.init import load_initial
-from stages.train.loop import Progress, train
+from stages.train.loop import train
 from stages.train.losses import pairwise_giou, quality_focal
 from stages.train.pose_data import read_rgb
 from stages.train.rendered import rendered_set
@@ -29,13 +29,24 @@ class DetectorTask:
     """Pictures in, quality focal and GIoU loss out; validated by the box AP at IoU 0.5."""
 
     def __init__(self, settings: DetectorTraining, rendered: tuple[TrainingSet, ...] = ()) -> None:
-        self.settings, self.rendered = settings, rendered
+        self.settings, self.sets = settings, (*settings.train, *rendered)
         self.pictures = read_pictures(settings.val)
 
-    def samples(self, phase: Phase) -> Dataset:
-        if phase.size[0] != phase.size[1]:
-            raise UsageError(f"phases: the detector trains on squares, not {phase.size[0]}x{phase.size[1]}")
-        return detection_samples(self.settings, phase.size[0], self.rendered)
+    half_weights = True
+
+    def size(self, phase: Phase) -> tuple[int, int]:
+        if phase.size is None or phase.size[0] != phase.size[1]:
+            raise UsageError(f"phases: the detector trains on squares, not {phase.size}; write size: [416, 416]")
+        return phase.size
+
+    def epoch(self) -> int:
+        return len(self.samples(self.settings.phases[0]).draws)
+
+    def samples(self, phase: Phase) -> DetectionSamples:
+        return detection_samples(self.settings, self.size(phase)[0], self.sets)
+
+    def faulty(self, batch: tuple) -> list[str]:
+        return []  # a picture that cannot be read ends this training
 
     def collate(self, rows: list) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
         return torch.stack([r[0] for r in rows]), [r[1] for r in rows], [r[2] for r in rows]
@@ -58,7 +69,7 @@ class DetectorTask:
 
         images, truth, found = [], [], []
         for number, picture in enumerate(self.pictures):
-            canvas, fit = letterbox(read_rgb(picture.path), self.settings.phases[-1].size[0])
+            canvas, fit = letterbox(read_rgb(picture.path), self.size(self.settings.phases[-1])[0])
             tensor = torch.from_numpy(canvas.transpose(2, 0, 1)[None].copy()).to(device)
             logits, boxes = model(normalise(tensor))
             scores, boxes = select_boxes(logits[0].sigmoid().cpu().numpy(), boxes[0].cpu().numpy(), 0.02, 0.6, 100)

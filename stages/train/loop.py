@@ -1,246 +1,406 @@
-"""The training loop that every network shares: phases of growing size, averaged weights, checkpoints, exact resume.
+"""The training loop that every network shares: phases, schedules, several processes, checkpoints, exact resume.
 
-A run folder holds `settings.json`, `log.csv` (one line a validation), `last.pt` (all that a resume needs) and
-`best.safetensors` (the averaged weights with the best validation figure).
+A run folder holds `settings.json`, `log.csv` (one line a validation), `steps.csv`, `last.pt` (all that a resume
+needs) and `best.safetensors` (the weights with the best validation figure). Which samples a step sees, and how they
+are augmented, depends on its number and the seed alone: not on what came before, nor on the number of processes.
 """
 
 from __future__ import annotations
 
 import copy
-import csv
 import math
-import os
-import pickle
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import torch
-from safetensors.torch import save_file
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from configs.training import DetectorTraining, Phase, PoseTraining
-from posedata.errors import BadInput
-from stages.device import pick_device
+from configs.training import Phase, Training
+from posedata.atomic import write_atomically
+from stages.train.checkpoint import (
+    Progress,
+    State,
+    changed_settings,
+    load_checkpoint,
+    save_checkpoint,
+    save_weights,
+)
+from stages.train.distributed import Ranks, joined
+from stages.train.logs import RunLog
+from stages.train.schedule import Plan, Stretch, learning_rate, minutes_at_end, plan, share_done
 
 
 class Task(Protocol):
     """What is trained: how its samples, loss and validation figure come about."""
 
-    def samples(self, phase: Phase) -> Dataset: ...
+    half_weights: bool  # whether the kept weights are fp16
+
+    def size(self, phase: Phase) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        ...
+
+    def epoch(self) -> int:
+        """Samples of one epoch."""
+        ...
+
+    def samples(self, phase: Phase) -> Dataset:
+        """Draw number -> sample."""
+        ...
 
     def collate(self, rows: list) -> object: ...
 
     def loss(self, model: nn.Module, batch: object, device: torch.device) -> torch.Tensor: ...
+
+    def faulty(self, batch: object) -> list[str]:
+        """The pictures of a batch that could not be read."""
+        ...
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Figures by name; the first is the one to maximise."""
         ...
 
 
-@dataclass
-class Progress:
-    """Where a run stands; saved with every checkpoint."""
-
-    draws: int = 0  # where the run stands in its schedule; a phase that the clock ends is skipped to its end
-    seen: int = 0  # samples trained on
-    steps: int = 0
-    seconds: float = 0.0
-    best: float = -math.inf
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
 class _Batches(Sampler):
-    """Draw numbers of consecutive batches."""
+    """Draw numbers of the batches of one process: of every `world` batches the `rank`-th."""
 
-    def __init__(self, first: int, last: int, batch: int) -> None:
-        self.first, self.last, self.batch = first, last, batch
+    def __init__(self, first: int, last: int, batch: int, group: int, ranks: Ranks, fixed: bool) -> None:
+        self.first, self.last, self.batch, self.group = first, last, batch, group
+        self.ranks, self.fixed = ranks, fixed
 
     def __iter__(self) -> Iterator[list[int]]:
-        for start in range(self.first, self.last, self.batch):
-            yield list(range(start, min(start + self.batch, self.last)))
+        for start in range(self.first, self.last, self.batch * self.group):
+            for part in range(self.ranks.rank, self.group, self.ranks.world):
+                begin = part * self.batch if self.fixed else start + part * self.batch
+                yield list(range(begin, begin + self.batch))
 
     def __len__(self) -> int:
-        return -(-(self.last - self.first) // self.batch)
+        return -(-(self.last - self.first) // (self.batch * self.group)) * (self.group // self.ranks.world)
 
 
-def train(
-    model: nn.Module,
-    task: Task,
-    settings: PoseTraining | DetectorTraining,
-    run_dir: Path,
-    say: Callable[[str], None],
-) -> Progress:
-    """Trains until the phases (or the minutes) are used up, going on from `run_dir/last.pt` where there is one.
+class _Objective(nn.Module):
+    """A network with its loss: what is run on every process and differentiated."""
+
+    def __init__(self, model: nn.Module, task: Task, device: torch.device, compiled: bool) -> None:
+        super().__init__()
+        self.model = model
+        self._task, self._device = task, device
+        self._run = torch.compile(model) if compiled else model
+
+    def forward(self, batch: object) -> torch.Tensor:
+        return self._task.loss(self._run, batch, self._device)
+
+
+@dataclass
+class _Run:
+    """What the steps of a run share."""
+
+    settings: Training
+    task: Task
+    run_dir: Path
+    say: Callable[[str], None]
+    ranks: Ranks
+    device: torch.device
+    state: State
+    objective: nn.Module
+    plan: Plan
+    progress: Progress
+    log: RunLog | None  # of the first process
+    began: float  # when it would have begun without interruption
+    saved: float  # when the last checkpoint was written
+
+
+def train(model: nn.Module, task: Task, settings: Training, run_dir: Path, say: Callable[[str], None]) -> Progress:
+    """Trains until the phases (or the minutes, or steps) are used up, going on from `run_dir/last.pt` where there is
+    one. Under `torchrun` every process calls it; the first one validates and writes.
 
     Raises:
         BadInput: the checkpoint does not fit the model.
+        KeyboardInterrupt: it was asked to end; the checkpoint is written.
     """
-    device = pick_device(settings.device)
+    with joined(settings.device) as (ranks, device), _asked_to_stop() as stop:
+        if not ranks.first:
+            say = _silent
+        run = _prepared(model, task, settings, run_dir, say, ranks, device)
+        try:
+            for number, stretch in enumerate(run.plan.stretches):
+                _train_stretch(run, number, stretch, stop)
+        finally:
+            if run.log is not None:
+                run.log.close()
+        return run.progress
+
+
+def _prepared(
+    model: nn.Module,
+    task: Task,
+    settings: Training,
+    run_dir: Path,
+    say: Callable[[str], None],
+    ranks: Ranks,
+    device: torch.device,
+) -> _Run:
     torch.set_num_threads(settings.threads)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "settings.json").write_text(settings.model_dump_json(indent=1))
-    model.to(device, memory_format=torch.channels_last)
-    average = copy.deepcopy(model).eval()
-    optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
+    if settings.sync_bn and ranks.world > 1 and device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model.to(device, memory_format=torch.channels_last if settings.channels_last else torch.preserve_format)
+    average = copy.deepcopy(model).eval() if settings.ema or settings.swa else model
+    scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16" and device.type == "cuda")
+    state = State(model, average, make_optimizer(model, settings), scaler)
+    objective: nn.Module = _Objective(model, task, device, settings.compile)
     progress = Progress()
     if (run_dir / "last.pt").exists():
-        progress = _load_checkpoint(run_dir / "last.pt", model, average, optimizer)
+        progress, old = load_checkpoint(run_dir / "last.pt", state)
         say(f"goes on from {run_dir / 'last.pt'}: {progress.seen} samples seen")
-    total = sum(p.samples for p in settings.phases)
-    half = settings.half and (
-        device.type == "cuda" or (device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        for change in changed_settings(old, settings):
+            say(f"a setting differs from the run's: {change}")
+    if ranks.world > 1:
+        # every process keeps its own batch statistics, as the published code's did; the first one's are saved
+        objective = DistributedDataParallel(objective, broadcast_buffers=False)
+    whole = plan(settings, task.epoch())
+    log = None
+    if ranks.first:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(run_dir / "settings.json", settings.model_dump_json(indent=1).encode())
+        log = RunLog(run_dir, progress.steps, settings.tensorboard, whole.total)
+    now = time.monotonic()
+    began = now - progress.seconds
+    return _Run(settings, task, run_dir, say, ranks, device, state, objective, whole, progress, log, began, now)
+
+
+def _train_stretch(run: _Run, number: int, stretch: Stretch, stop: Callable[[], bool]) -> None:
+    settings, progress, ranks = run.settings, run.progress, run.ranks
+    start = max(stretch.first, progress.draws)
+    if start >= stretch.last or _over(run) or share_done(settings, run.plan, progress.draws, progress.seconds) >= 1:
+        return
+    batch = stretch.phase.batch
+    group = ranks.world * settings.accumulate
+    height, width = run.task.size(stretch.phase)
+    run.say(
+        f"phase {height}x{width}: samples {start} to {stretch.last}, batches of {batch}"
+        + (f" x {settings.accumulate} accumulated" if settings.accumulate > 1 else "")
+        + (f" x {ranks.world} processes" if ranks.world > 1 else "")
     )
-    began = time.monotonic() - progress.seconds
-    losses: list[float] = []
-    next_check = (progress.draws // settings.validate_samples + 1) * settings.validate_samples
-    first = 0
-    for phase in settings.phases:
-        start, last = max(first, progress.draws), first + phase.samples
-        first = last
-        if start >= last or _share(progress, total, settings.minutes) >= 1:
-            continue
-        say(f"phase {phase.size[0]}x{phase.size[1]}: samples {start} to {last}, batches of {phase.batch}")
-        loader = DataLoader(
-            task.samples(phase),
-            batch_sampler=_Batches(start, last, phase.batch),
-            num_workers=settings.loader_workers,
-            collate_fn=task.collate,
-            prefetch_factor=4 if settings.loader_workers else None,
-        )
-        model.train()
-        for batch in loader:
-            rate = _learning_rate(progress, total, settings)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                loss = task.loss(model, batch, device)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            if torch.isfinite(norm):  # a step that is not finite would destroy the weights; it is left out
-                optimizer.step()
-            progress.steps += 1
-            progress.seen += min(phase.batch, last - progress.draws)
-            progress.draws = min(progress.draws + phase.batch, last)
-            progress.seconds = time.monotonic() - began
-            _move_average(average, model, settings.ema, progress.steps)
-            losses.append(loss.item())
-            phase_over = settings.minutes is not None and progress.seconds >= _phase_end(settings, phase) * 60
-            finished = progress.draws >= last or phase_over
-            if progress.draws >= next_check or finished:
-                next_check = (progress.draws // settings.validate_samples + 1) * settings.validate_samples
-                figures = task.validate(average, device)
-                progress.seconds = time.monotonic() - began
-                _record(run_dir, progress, phase, losses, rate, figures, model, average, optimizer, say)
-                losses.clear()
-                model.train()
-            if phase_over:
-                progress.draws = last
-                break
-    return progress
+    loader = DataLoader(
+        run.task.samples(stretch.phase),
+        batch_sampler=_Batches(start, stretch.last, batch, group, ranks, settings.overfit),
+        num_workers=settings.loader_workers,
+        collate_fn=run.task.collate,
+        prefetch_factor=4 if settings.loader_workers else None,
+        pin_memory=run.device.type == "cuda",
+        worker_init_fn=_one_thread,
+    )
+    ends = None
+    if settings.minutes is not None:
+        sizes = [run.task.size(s.phase) for s in run.plan.stretches]
+        ends = minutes_at_end(settings, number, sizes, run.plan) * 60
+    run.state.model.train()
+    batches = iter(loader)
+    while progress.draws < stretch.last:
+        seen = min(batch * group, stretch.last - progress.draws)
+        cycle = _cycle(run)
+        rate, loss = _step(run, batches)
+        progress.draws = min(progress.draws + batch * group, stretch.last)
+        progress.seen += seen
+        progress.steps += 1
+        progress.seconds = time.monotonic() - run.began
+        _average(run, cycle)
+        epoch = progress.draws / run.plan.epoch
+        if run.log is not None:
+            run.log.progress(seen, progress.draws, epoch, loss)
+            if progress.steps % settings.log_steps == 0 or progress.steps == 1:
+                run.log.step(progress.steps, progress.seen, epoch, loss, rate)
+        timed_out = ends is not None and ranks.any(progress.seconds >= ends, run.device)
+        if timed_out or progress.draws >= stretch.last or _over(run) or _due(run, batch * group):
+            if timed_out:
+                progress.draws = stretch.last
+            _validate(run, height, rate)
+        elif _time_to_save(run):
+            _save(run)
+        if ranks.any(stop(), run.device):
+            _save(run)
+            raise KeyboardInterrupt
+        if timed_out or _over(run):
+            return
 
 
-def _phase_end(settings: PoseTraining | DetectorTraining, phase: Phase) -> float:
-    """Minutes at which a phase must end: the time is shared as the work is (samples times pixels)."""
-    work = [p.samples * p.size[0] * p.size[1] for p in settings.phases]
-    done = sum(work[: settings.phases.index(phase) + 1])
-    return settings.minutes * done / sum(work)
+def _step(run: _Run, batches: Iterator) -> tuple[float, float]:
+    """One step of the optimiser over `accumulate` batches of every process: learning rate and mean loss."""
+    settings, state, progress = run.settings, run.state, run.progress
+    rate = learning_rate(settings, run.plan, progress.draws, progress.seconds, run.ranks.world)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    state.optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    for part in range(settings.accumulate):
+        batch = next(batches)
+        for name in run.task.faulty(batch):
+            if name not in progress.faulty:
+                progress.faulty.append(name)
+                run.say(f"{name}: cannot be read as a picture; left out ({len(progress.faulty)} so far)")
+        last = part == settings.accumulate - 1
+        apart = run.ranks.world > 1 and not last
+        with run.objective.no_sync() if apart else nullcontext():
+            with torch.autocast(run.device.type, _precision(settings, run.device), enabled=_mixed(run)):
+                loss = run.objective(batch)
+            state.scaler.scale(loss / settings.accumulate).backward()
+        total += loss.item() / settings.accumulate
+    total = run.ranks.mean(total, run.device)
+    state.scaler.unscale_(state.optimizer)
+    norm = nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm or math.inf)
+    too_high = settings.skip_loss is not None and total > settings.skip_loss
+    if too_high or not torch.isfinite(norm):  # such a step would destroy the weights; it is left out
+        progress.skipped += 1
+    else:
+        state.scaler.step(state.optimizer)
+    state.scaler.update()
+    progress.loss_sum += total
+    progress.loss_count += 1
+    return rate, total
 
 
-def _share(progress: Progress, total: int, minutes: float | None) -> float:
-    by_samples = progress.draws / total
-    return by_samples if minutes is None else max(by_samples, progress.seconds / 60 / minutes)
+def _precision(settings: Training, device: torch.device) -> torch.dtype:
+    return torch.float16 if settings.precision == "fp16" and device.type == "cuda" else torch.bfloat16
 
 
-def _learning_rate(progress: Progress, total: int, settings: PoseTraining | DetectorTraining) -> float:
-    """Linear warm-up, then a cosine to a hundredth."""
-    warmup = min(1.0, (progress.draws + 1) / max(1, settings.warmup_samples))
-    share = min(1.0, _share(progress, total, settings.minutes))
-    return settings.learning_rate * warmup * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+def _mixed(run: _Run) -> bool:
+    if run.settings.precision == "fp32":
+        return False
+    if run.settings.precision == "auto" and run.device.type == "cpu":
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return run.device.type in ("cuda", "cpu")
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Biases and normalisation are not decayed."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    free = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+def _over(run: _Run) -> bool:
+    return run.settings.max_steps is not None and run.progress.steps >= run.settings.max_steps
+
+
+def _due(run: _Run, step: int) -> bool:
+    """Whether a validation fell into the step that has just been taken."""
+    every = run.settings.validate_samples or run.plan.epoch
+    return run.progress.draws // every > (run.progress.draws - step) // every
+
+
+def _time_to_save(run: _Run) -> bool:
+    if run.settings.save_steps is not None:
+        return run.progress.steps % run.settings.save_steps == 0
+    return time.monotonic() - run.saved >= run.settings.save_minutes * 60
+
+
+def _save(run: _Run) -> None:
+    run.saved = time.monotonic()
+    if run.ranks.first:
+        save_checkpoint(run.run_dir / "last.pt", run.state, run.progress, run.settings)
+
+
+def _validate(run: _Run, height: int, rate: float) -> None:
+    """Figures, logs, weights and checkpoint, by the first process while the others wait."""
+    run.ranks.wait()
+    if run.ranks.first:
+        run.log.clear_line()
+        progress = run.progress
+        # the mean over cycles is nothing before the first has ended
+        judged = run.state.model if run.settings.swa and not progress.cycles else run.state.average
+        judged.eval()
+        with torch.no_grad():
+            figures = {} if run.settings.overfit else run.task.validate(judged, run.device)
+        progress.seconds = time.monotonic() - run.began
+        row = {
+            "samples": progress.seen,
+            "minutes": round(progress.seconds / 60, 2),
+            "height": height,
+            "loss": round(progress.loss_sum / max(1, progress.loss_count), 7),
+            "lr": round(rate, 9),
+            **{k: round(v, 5) for k, v in figures.items()},
+        }
+        progress.history.append(row)
+        progress.loss_sum, progress.loss_count = 0.0, 0
+        run.say(" ".join(f"{k}={v}" for k, v in row.items()))
+        run.log.validation(progress.history, progress.steps)
+        score = next(iter(figures.values()), -row["loss"])
+        if score > progress.best or math.isinf(progress.best):
+            progress.best = score
+            save_weights(judged, run.run_dir / "best.safetensors", run.settings, run.task.half_weights)
+        _keep_copy(run)
+        _save(run)
+    run.progress.loss_sum, run.progress.loss_count = 0.0, 0
+    run.ranks.wait()
+    run.state.model.train()
+
+
+def _keep_copy(run: _Run) -> None:
+    epoch = run.progress.draws // run.plan.epoch
+    if run.settings.keep_epochs and epoch and epoch % run.settings.keep_epochs == 0:
+        path = run.run_dir / f"epoch-{epoch}.safetensors"
+        save_weights(run.state.average, path, run.settings, run.task.half_weights)
+
+
+def _cycle(run: _Run) -> int:
+    return int(run.progress.draws / run.plan.epoch / run.settings.cycle_epochs)
 
 
 @torch.no_grad()
-def _move_average(average: nn.Module, model: nn.Module, decay: float, steps: int) -> None:
-    keep = min(decay, (1 + steps) / (10 + steps))  # early on the average follows quickly
-    for target, value in zip(average.state_dict().values(), model.state_dict().values()):
+def _average(run: _Run, cycle: int) -> None:
+    """Moves the averaged weights: a little every step, or at the end of every cycle."""
+    settings, state = run.settings, run.state
+    if settings.swa:
+        if _cycle(run) == cycle:
+            return
+        run.progress.cycles += 1
+        share = 1 / run.progress.cycles
+    elif settings.ema:
+        # early on the average follows quickly
+        share = 1 - min(settings.ema, (1 + run.progress.steps) / (10 + run.progress.steps))
+    else:
+        return
+    for target, value in zip(state.average.state_dict().values(), state.model.state_dict().values()):
         if target.dtype.is_floating_point:
-            target.lerp_(value, 1 - keep)
+            target.lerp_(value, share)
         else:
             target.copy_(value)
 
 
-def _record(
-    run_dir: Path,
-    progress: Progress,
-    phase: Phase,
-    losses: list[float],
-    rate: float,
-    figures: dict[str, float],
-    model: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    say: Callable[[str], None],
-) -> None:
-    row = {
-        "samples": progress.seen,
-        "minutes": round(progress.seconds / 60, 2),
-        "height": phase.size[0],
-        "loss": round(sum(losses) / max(1, len(losses)), 5),
-        "lr": round(rate, 7),
-        **{k: round(v, 5) for k, v in figures.items()},
-    }
-    progress.history.append(row)
-    say(" ".join(f"{k}={v}" for k, v in row.items()))
-    with (run_dir / "log.csv").open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(row), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(progress.history)
-    score = next(iter(figures.values()))
-    if score > progress.best:
-        progress.best = score
-        _replace(run_dir / "best.safetensors", lambda path: save_weights(average, path))
-    state = {
-        "model": model.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": vars(progress),
-    }
-    _replace(run_dir / "last.pt", lambda path: torch.save(state, path))
+def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    """As the settings say; frozen weights have no part in it. Decay spares biases and normalisation for AdamW."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(trained, lr=rate, weight_decay=decay)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay)
+    decayed = {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay}
+    free = {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0}
+    return torch.optim.AdamW([decayed, free], lr=rate)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
-    """fp16 safetensors; counters stay whole numbers."""
-    weights = {
-        k: (v.half() if v.dtype.is_floating_point else v).contiguous().cpu() for k, v in model.state_dict().items()
-    }
-    save_file(weights, path)
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    part = path.with_name(path.name + ".part")
-    write(part)
-    os.replace(part, path)
-
-
-def _load_checkpoint(path: Path, model: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM are answered after the step under way, so that the checkpoint is whole."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {s: signal.signal(s, lambda *_: asked.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        return Progress(**state["progress"])
-    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise BadInput(
-            f"{path}: does not fit this training ({str(error).splitlines()[0]}); use another --run"
-        ) from None
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _one_thread(_: int) -> None:
+    """Workers leave the cores to each other, and Ctrl-C to the process that started them."""
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _silent(_: str) -> None:
+    """What processes but the first say."""

@@ -1,4 +1,4 @@
-"""`ptrack train pose`: the bundled top-down network from COCO-form crops."""
+"""`ptrack train pose --preset compact-pose`: the bundled top-down network from COCO-form crops."""
 
 from __future__ import annotations
 
@@ -8,29 +8,43 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, default_collate
 
 from configs.training import Phase, PoseTraining, TrainingSet
 from posedata.skeletons import SKELETONS
 from stages.pose.networks.compact import CompactPose, target_sigma
 from stages.tensors import normalise
+from stages.train.checkpoint import Progress
 from stages.train.init import load_initial
-from stages.train.loop import Progress, train
+from stages.train.loop import train
 from stages.train.losses import spatial_cross_entropy
 from stages.train.pose_data import PoseSamples, pose_samples, read_people
 from stages.train.rendered import rendered_set
+
+INPUT = (192, 144)  # height, width that the bundled network works at
 
 
 class PoseTask:
     """Crops in, masked spatial cross-entropy out; validated by the mean OKS on the labelled joints."""
 
     def __init__(self, settings: PoseTraining, rendered: tuple[TrainingSet, ...] = ()) -> None:
-        self.settings, self.rendered = settings, rendered
+        self.settings, self.sets = settings, (*settings.train, *rendered)
         self.skeleton = SKELETONS[settings.skeleton]
         self.people = read_people(settings.val, self.skeleton, settings)
 
-    def samples(self, phase: Phase) -> Dataset:
-        return pose_samples(self.settings, phase.size, self.rendered)
+    half_weights = True
+
+    def size(self, phase: Phase) -> tuple[int, int]:
+        return phase.size or INPUT
+
+    def epoch(self) -> int:
+        return len(self.samples(self.settings.phases[0]).draws)
+
+    def samples(self, phase: Phase) -> PoseSamples:
+        return pose_samples(self.settings, self.size(phase), self.sets)
+
+    def faulty(self, batch: list[torch.Tensor]) -> list[str]:
+        return []  # a picture that cannot be read ends this training
 
     def collate(self, rows: list) -> list[torch.Tensor]:
         return default_collate(rows)
@@ -43,7 +57,7 @@ class PoseTask:
 
     @torch.inference_mode()
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        size = self.settings.phases[-1].size
+        size = self.size(self.settings.phases[-1])
         data = PoseSamples(self.people, self.skeleton, size, self.settings, None)
         totals: dict[str, list[float]] = {}
         row = 0

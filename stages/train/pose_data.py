@@ -178,12 +178,14 @@ def read_rgb(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def pose_samples(settings: PoseTraining, size: tuple[int, int], extra: tuple[TrainingSet, ...] = ()) -> PoseSamples:
-    """The training crops of all sets (`extra`: rendered ones) at one input size."""
+def pose_samples(
+    settings: PoseTraining, size: tuple[int, int], sets: tuple[TrainingSet, ...] | None = None
+) -> PoseSamples:
+    """The training crops of all sets (`None`: those of the settings) at one input size."""
     skeleton = SKELETONS[settings.skeleton]
     people: list[Person] = []
     repeat: dict[str, int] = {}
-    for source in (*settings.train, *extra):
+    for source in settings.train if sets is None else sets:
         people += read_people(source, skeleton, settings)
         repeat |= source.repeat
     return PoseSamples(people, skeleton, size, settings, repeat)

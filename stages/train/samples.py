@@ -78,6 +78,10 @@ class Draws:
         self._seed = seed
         self._order: tuple[int, np.ndarray] | None = None
 
+    def __len__(self) -> int:
+        """Of one epoch."""
+        return len(self._epoch)
+
     def sample(self, draw: int) -> int:
         epoch, position = divmod(draw, len(self._epoch))
         if self._order is None or self._order[0] != epoch:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from posedata.skeletons import Skeleton
+from stages.pose.crop import PIXEL_STD
 
-PIXEL_STD = 200.0  # pixels; the unit of the published code's scales
 _COCO_WEIGHTS = {"elbow": 1.2, "wrist": 1.5, "knee": 1.2, "ankle": 1.5}  # of joints that are hard, on request
 _UPPER = ("nose", "eye", "ear", "shoulder", "elbow", "wrist", "head_bottom", "head_top", "thorax")
 _HALF_BODY_PADDING = 1.5

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from configs.errors import SettingsError
-from configs.training import DetectorTraining, Phase, PoseTraining, TrainingSet, training_settings
+from configs.training import DetectorTraining, Phase, PoseTraining, TrainingSet
+from configs.training_presets import training_settings
 from posedata.errors import BadInput
 from posedata.skeletons import PTRACK_19
 from stages.train.assign import all_cells, assign
@@ -49,7 +50,7 @@ def pictures(tmp_path):
 
 def pose_settings(source: TrainingSet, samples: int = 24, **more) -> PoseTraining:
     phases = (Phase(size=(64, 48), samples=samples, batch=6),)
-    fixed = {"threads": 1, "loader_workers": 0, "half": False, "validate_samples": 6, "warmup_samples": 6}
+    fixed = {"threads": 1, "loader_workers": 0, "precision": "fp32", "validate_samples": 6, "warmup_samples": 6}
     return PoseTraining(train=(source,), val=source, phases=phases, **{**fixed, **more})
 
 

@@ -1,0 +1,91 @@
+"""Training presets by name, changed by `--set`."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from configs.errors import SettingsError
+from configs.recipes import BottomUpTraining, HeatmapTraining, PoseSource, WarperTraining
+from configs.training import DetectorTraining, PoseTraining, Training, TrainingSet
+
+# what `ptrack train WHAT` can train, the default first
+KINDS: dict[str, tuple[type[Training], ...]] = {
+    "detector": (DetectorTraining,),
+    "pose": (PoseTraining, HeatmapTraining),
+    "warper": (WarperTraining,),
+    "bottom-up": (BottomUpTraining,),
+}
+
+
+def training_presets(what: str | None = None) -> list[str]:
+    """Names of the presets, of one kind of training or of all."""
+    folder = resources.files("configs") / "presets" / "training"
+    names = sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    if what is None:
+        return names
+    kinds = {_kind(model) for model in KINDS[what]}
+    return [name for name in names if _tree(name)["kind"] in kinds]
+
+
+def training_settings(
+    what: str,  # pose | warper | bottom-up | detector
+    preset: str,
+    data: Path,  # the folder that relative paths of the preset are looked up in
+    assignments: tuple[str, ...] = (),  # "minutes=30"
+) -> Training:
+    """The settings of one training.
+
+    Raises:
+        SettingsError: an unknown preset or key, a preset of another kind, or a wrong value.
+    """
+    names = training_presets(what)
+    if preset not in names:
+        close = difflib.get_close_matches(preset, names, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+        raise SettingsError(f"training preset {preset!r} of `ptrack train {what}` does not exist{hint}")
+    tree = _tree(preset)
+    model = next(m for m in KINDS[what] if _kind(m) == tree["kind"])
+    for text in assignments:
+        key, _, value = text.partition("=")
+        if key not in model.model_fields or key == "kind":
+            close = difflib.get_close_matches(key, model.model_fields, n=1)
+            hint = f", did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}"
+            raise SettingsError(f"--set {text}: unknown setting {key!r}{hint}")
+        try:
+            tree[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise SettingsError(f"--set {text}: the value cannot be read") from None
+    try:
+        settings = model.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"training setting {where}: {first['msg']}, not {first['input']!r}") from None
+    return settings.model_copy(
+        update={"train": tuple(_placed(s, data) for s in settings.train), "val": _placed(settings.val, data)}
+    )
+
+
+def _tree(name: str) -> dict:
+    """A preset's keys over those of the one that it `extends`."""
+    folder = resources.files("configs") / "presets" / "training"
+    tree = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    base = tree.pop("extends", None)
+    if base is None:
+        return tree
+    return {**_tree(base), **tree}
+
+
+def _kind(model: type[Training]) -> str:
+    return model.model_fields["kind"].default
+
+
+def _placed(source: TrainingSet | PoseSource, data: Path) -> TrainingSet | PoseSource:
+    """Relative paths taken from `data`."""
+    paths = {k: getattr(source, k) for k in ("annotations", "images", "truth") if hasattr(source, k)}
+    return source.model_copy(update={k: data / v for k, v in paths.items() if v is not None})

@@ -1,0 +1,97 @@
+"""What a run leaves behind: `last.pt`, from which it goes on exactly, and weights; whole or not there."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from configs.training import Training
+from posedata.atomic import replacing
+from posedata.errors import BadInput
+
+
+@dataclass
+class Progress:
+    """Where a run stands; saved with every checkpoint."""
+
+    draws: int = 0  # where the run stands in its schedule; a phase that the clock ends is skipped to its end
+    seen: int = 0  # samples trained on
+    steps: int = 0
+    seconds: float = 0.0
+    best: float = -math.inf
+    loss_sum: float = 0.0  # since the last validation
+    loss_count: int = 0
+    cycles: int = 0  # whose weights are in the mean
+    skipped: int = 0  # batches left out for their loss or gradients
+    faulty: list[str] = field(default_factory=list)  # pictures that could not be read
+    history: list[dict[str, float]] = field(default_factory=list)  # the validations
+
+
+@dataclass(frozen=True)
+class State:
+    """All that changes while a network is trained."""
+
+    model: nn.Module
+    average: nn.Module  # the model itself where no average is kept
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+
+def save_checkpoint(path: Path, state: State, progress: Progress, settings: Training) -> None:
+    """Everything, with the settings."""
+    content = {
+        "model": state.model.state_dict(),
+        "average": state.average.state_dict() if state.average is not state.model else None,
+        "optimizer": state.optimizer.state_dict(),
+        "scaler": state.scaler.state_dict(),
+        "progress": vars(progress),
+        "settings": settings.model_dump_json(),
+    }
+    with replacing(path) as part:
+        torch.save(content, part)
+
+
+def load_checkpoint(path: Path, state: State) -> tuple[Progress, dict]:
+    """Everything back in its place; the settings that the run had.
+
+    Raises:
+        BadInput: the file is damaged, would run code, or is of another network.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        state.model.load_state_dict(content["model"])
+        if state.average is not state.model:
+            state.average.load_state_dict(content["average"] or content["model"])
+        state.optimizer.load_state_dict(content["optimizer"])
+        if content["scaler"]:
+            state.scaler.load_state_dict(content["scaler"])
+        return Progress(**content["progress"]), json.loads(content["settings"])
+    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise BadInput(
+            f"{path}: does not fit this training ({str(error).splitlines()[0]}); use another --run"
+        ) from None
+
+
+def changed_settings(old: dict, settings: Training) -> list[str]:
+    """`key: was -> is` of what differs and may change the outcome."""
+    new = json.loads(settings.model_dump_json())
+    harmless = {"device", "threads", "loader_workers", "save_minutes", "save_steps", "log_steps", "tensorboard"}
+    keys = [k for k in new if k not in harmless and old.get(k) != new[k]]
+    return [f"{k}: {json.dumps(old.get(k))} -> {json.dumps(new[k])}" for k in keys]
+
+
+def save_weights(model: nn.Module, path: Path, settings: Training, half: bool) -> None:
+    """Safetensors with the settings in its header; fp16 on request, counters stay whole numbers."""
+    weights = {
+        k: (v.half() if half and v.dtype.is_floating_point else v).contiguous().cpu()
+        for k, v in model.state_dict().items()
+    }
+    with replacing(path) as part:
+        save_file(weights, part, metadata={"settings": settings.model_dump_json()})

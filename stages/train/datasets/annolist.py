@@ -1,0 +1,58 @@
+"""People of PoseTrack17 files (`annolist`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from configs.recipes import PoseSource
+from posedata.errors import BadInput
+from posedata.jsonio import read_json
+from posedata.skeletons import POSETRACK_15, Skeleton
+from stages.train.datasets.people import Person, box_of_joints, columns_of, crop_of, in_skeleton, inside
+
+
+def read_annolist(path: Path, source: PoseSource, skeleton: Skeleton, aspect: float) -> list[Person]:
+    """Everybody with a labelled joint; boxes go around the joints, since the files hold boxes of heads only.
+
+    Raises:
+        BadInput: naming file, frame and person.
+    """
+    content = read_json(path)
+    frames = content.get("annolist") if isinstance(content, dict) else None
+    if not isinstance(frames, list):
+        raise BadInput(f"{path}: has no list 'annolist'; give a PoseTrack17 annotation file")
+    root = Path(source.images or path.parent).resolve()
+    columns = columns_of(POSETRACK_15.joints, skeleton, path)
+    people = []
+    for place, frame in enumerate(frames):
+        where = f"{path}: annolist[{place}]"
+        try:
+            image = frame["image"][0] if isinstance(frame["image"], list) else frame["image"]
+            file = inside(root, image["name"], where)
+            for rect in frame.get("annorect", []):
+                triplets, head = _joints(rect)
+                joints, weights = in_skeleton(triplets, columns)
+                if not weights.any():
+                    continue
+                box = box_of_joints(joints, weights > 0)
+                area = float((box[2:] - box[:2]).prod())
+                people.append(Person(file, *crop_of(box, aspect), joints, weights, box, area, head))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput(f"{where}: wrong or missing field ({error}); write it as PoseTrack17 does") from None
+    return people
+
+
+def _joints(rect: dict) -> tuple[np.ndarray, float]:
+    """[15, 3] x, y, labelled; and the head's size in pixels, nan where no head box is given."""
+    triplets = np.zeros((len(POSETRACK_15), 3))
+    for points in rect.get("annopoints") or []:
+        for point in points["point"]:
+            number, x, y = (point[k][0] if isinstance(point[k], list) else point[k] for k in ("id", "x", "y"))
+            triplets[int(number)] = float(x), float(y), 1
+    corners = [rect.get(k) for k in ("x1", "y1", "x2", "y2")]
+    if any(c is None for c in corners):
+        return triplets, float("nan")
+    x1, y1, x2, y2 = (float(c[0] if isinstance(c, list) else c) for c in corners)
+    return triplets, 0.6 * float(np.hypot(x2 - x1, y2 - y1))

@@ -1,0 +1,91 @@
+"""Pairs of frames for PoseWarper: a labelled one and one nearby, cropped alike (arXiv 1906.04016, section 3.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from posedata.skeletons import Skeleton
+from stages.train.datasets.crops import CropRecipe, as_tensor, drawn_view, read_crop, seen_joints
+from stages.train.datasets.people import Images, Person
+from stages.train.samples import Draws
+from stages.train.targets import upper_body
+
+
+def frame_number(path: Path) -> int | None:
+    """The number that a frame's file is called by; None where its name is no number."""
+    return int(path.stem) if re.fullmatch(r"\d{1,9}", path.stem) else None
+
+
+def neighbour(path: Path, distance: int, images: Images) -> Path:
+    """The frame `distance` further on in the same folder, at most its last or first.
+
+    As published, the frame itself where that one is missing.
+    """
+    number = frame_number(path)
+    if number is None or distance == 0:
+        return path
+    numbers = [n for name in images.listing(path.parent) if (n := frame_number(Path(name))) is not None]
+    wanted = int(np.clip(number + distance, min(numbers), max(numbers))) if numbers else number
+    other = path.with_name(f"{wanted:0{len(path.stem)}d}{path.suffix}")
+    return other if other.name in images.listing(path.parent) else path
+
+
+def sparse(people: Sequence[Person], every: int, first: int = 3) -> list[Person]:
+    """The people of every `every`-th labelled frame of each folder, from number `first` on; and of the last one
+    where it is more than half of that away. Everybody for `every` = 1."""
+    if every <= 1:
+        return list(people)
+    folders: dict[Path, set[str]] = {}
+    for person in people:
+        folders.setdefault(person.image.parent, set()).add(person.image.name)
+    kept: set[Path] = set()
+    for folder, names in folders.items():
+        ordered = sorted(names)
+        chosen = list(range(min(first, len(ordered) - 1), len(ordered), every))
+        if len(ordered) - 1 - chosen[-1] > every // 2:
+            chosen.append(len(ordered) - 1)
+        kept |= {folder / ordered[k] for k in chosen}
+    return [p for p in people if p.image in kept]
+
+
+class PairSamples(Dataset):
+    """Draw number -> (crops [6, H, W] uint8 of the labelled frame and the other, joints, weights, person).
+
+    The last as in `CropSamples`. Both crops have one box and one augmentation.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[Person],
+        skeleton: Skeleton,
+        recipe: CropRecipe,
+        draws: Draws,
+        reach: int,  # frames, each way; the distance is uniform and may be 0
+    ) -> None:
+        self.people, self.skeleton, self.recipe, self.draws, self.reach = people, skeleton, recipe, draws, reach
+        self.upper, self.images = upper_body(skeleton), Images()
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+        number = self.draws.sample(draw)
+        person, rng = self.people[number], self.draws.generator(draw)
+        distance = int(rng.integers(-self.reach, self.reach + 1))
+        view = drawn_view(person, self.recipe, self.upper, rng)
+        joints, weights = seen_joints(person, view, self.skeleton)
+        crops = [
+            read_crop(path, view.matrix, self.recipe)
+            for path in (person.image, neighbour(person.image, distance, self.images))
+        ]
+        if any(crop is None for crop in crops):
+            crops = [np.zeros((*self.recipe.size, 3), np.uint8)] * 2
+            weights, number = np.zeros_like(weights), -1 - number
+        both = torch.cat([as_tensor(crop) for crop in crops])
+        return both, torch.from_numpy(joints.astype(np.float32)), torch.from_numpy(weights), number

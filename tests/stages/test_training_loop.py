@@ -1,0 +1,193 @@
+"""The loop: a stopped or killed run goes on as if nothing had been, several processes are one, settings are kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_training import PEOPLE, TinyTask, network, settings
+
+from stages.train.loop import train
+from stages.train.schedule import learning_rate, plan
+
+SCRIPT = Path(__file__).with_name("tiny_training.py")
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def curve(run: Path) -> list[tuple[str, str]]:
+    with (run / "steps.csv").open(newline="") as handle:
+        return [(row["step"], row["loss"]) for row in csv.DictReader(handle)]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "last.pt", weights_only=True)["model"]
+
+
+def started(out: Path, *changes: str, **environment: str) -> subprocess.Popen:
+    out.mkdir(exist_ok=True)
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.Popen([sys.executable, str(SCRIPT), str(out), *changes], env=variables)
+
+
+def finished(process: subprocess.Popen) -> None:
+    assert process.wait(timeout=300) == 0
+
+
+def test_two_processes_train_as_one_that_accumulates(tmp_path):
+    """Losses and weights to 1e-5; each process's running statistics are those of its own batches."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    both = [started(tmp_path / "two", RANK=str(r), LOCAL_RANK=str(r), **group) for r in range(2)]
+    model, task = network(), TinyTask()
+    train(model, task, settings(accumulate=2), tmp_path / "one", silent)
+    for process in both:
+        finished(process)
+    ranks = [torch.load(tmp_path / "two" / f"rank{r}.pt", weights_only=True) for r in range(2)]
+    losses = [[float(loss) for _, loss in curve(run)] for run in (tmp_path / "one", tmp_path / "two" / "run")]
+    assert len(losses[0]) == 2 * PEOPLE // 8 and losses[0] == pytest.approx(losses[1], abs=1e-5)
+    for key, value in model.state_dict().items():
+        if "running" not in key and "tracked" not in key:
+            for rank in ranks:
+                torch.testing.assert_close(rank["weights"][key], value, atol=1e-5, rtol=1e-5)
+    for number, rank in enumerate(ranks):
+        mean = torch.zeros(4)
+        for seen, running in zip(task.batch_means[number::2], rank["running"], strict=True):
+            mean = 0.9 * mean + 0.1 * seen
+            torch.testing.assert_close(running, mean, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("extra", [{}, {"ema": 0.9, "optimizer": "adam"}], ids=["plain", "averaged"])
+def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_curve(tmp_path, extra):
+    long = {"phases": ({"epochs": 3, "batch": 2},), "save_steps": 3, **extra}
+    train(network(), TinyTask(), settings(**long), tmp_path / "whole", silent)
+
+    class Killed(TinyTask):
+        def loss(self, model, batch, device):
+            if len(self.batch_means) == 17:  # in the second epoch, two steps after a checkpoint
+                raise SystemExit
+            return super().loss(model, batch, device)
+
+    with pytest.raises(SystemExit):
+        train(network(), Killed(), settings(**long), tmp_path / "parts", silent)
+    assert torch.load(tmp_path / "parts" / "last.pt", weights_only=True)["progress"]["steps"] == 15
+    train(network(), TinyTask(), settings(**long), tmp_path / "parts", silent)
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    assert len(curve(tmp_path / "whole")) == 36
+    for key, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, weights(tmp_path / "parts")[key]), key
+    logs = [(tmp_path / run / "log.csv").read_text().splitlines() for run in ("whole", "parts")]
+    assert [line.split(",")[3] for line in logs[0]] == [line.split(",")[3] for line in logs[1]]
+
+
+@pytest.mark.slow
+def test_a_process_killed_from_outside_leaves_a_checkpoint_that_goes_on(tmp_path):
+    changes = ("phases=[{epochs: 200, batch: 2}]", "save_steps=3")
+    train(network(), TinyTask(), settings(phases=({"epochs": 200, "batch": 2},)), tmp_path / "whole", silent)
+    for wait in (0.0, 0.7):
+        process = started(tmp_path / "parts", *changes)
+        while not (tmp_path / "parts" / "run" / "last.pt").exists():
+            time.sleep(0.05)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    finished(started(tmp_path / "parts", *changes))
+    assert curve(tmp_path / "parts" / "run") == curve(tmp_path / "whole")
+
+
+def test_an_interruption_ends_after_the_step_with_a_checkpoint(tmp_path):
+    class Interrupted(TinyTask):
+        def loss(self, model, batch, device):
+            if len(self.batch_means) == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().loss(model, batch, device)
+
+    train(network(), TinyTask(), settings(), tmp_path / "whole", silent)
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), Interrupted(), settings(), tmp_path / "parts", silent)
+    assert torch.load(tmp_path / "parts" / "last.pt", weights_only=True)["progress"]["steps"] == 5
+    train(network(), TinyTask(), settings(), tmp_path / "parts", silent)
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+
+
+def test_checkpoint_and_weights_hold_the_settings_and_changes_are_told(tmp_path):
+    train(network(), TinyTask(), settings(max_steps=3), tmp_path, silent)
+    with safe_open(tmp_path / "best.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["settings"])["learning_rate"] == 0.05
+    assert json.loads(torch.load(tmp_path / "last.pt", weights_only=True)["settings"])["max_steps"] == 3
+    said = []
+    train(network(), TinyTask(), settings(max_steps=5, learning_rate=0.01, threads=2), tmp_path, said.append)
+    changes = [line for line in said if "differs" in line]
+    assert len(changes) == 2 and any("learning_rate: 0.05 -> 0.01" in line for line in changes)
+
+
+def test_a_validation_each_epoch_and_copies_of_some(tmp_path):
+    task = TinyTask()
+    long = settings(phases=({"epochs": 4, "batch": 5},), keep_epochs=2)  # batches cross the epochs' ends
+    progress = train(network(), task, long, tmp_path, silent)
+    assert task.validated == 4 and [row["samples"] for row in progress.history] == [25, 50, 75, 96]
+    assert sorted(p.name for p in tmp_path.glob("epoch-*")) == ["epoch-2.safetensors", "epoch-4.safetensors"]
+    assert {"loss", "lr", "right"} <= set((tmp_path / "log.csv").read_text().splitlines()[0].split(","))
+
+
+def test_one_batch_can_be_learnt_by_heart(tmp_path):
+    long = settings(phases=({"epochs": 10, "batch": 4},), overfit=True, learning_rate=0.3)
+    train(network(), TinyTask(), long, tmp_path, silent)
+    losses = [float(loss) for _, loss in curve(tmp_path)]
+    assert losses[-1] < 0.02 < 0.3 < losses[0]
+
+
+def test_batches_of_a_wild_loss_are_left_out(tmp_path):
+    before = {k: v.clone() for k, v in network().state_dict().items()}
+    model = network()
+    progress = train(model, TinyTask(), settings(skip_loss=1e-6, max_steps=3), tmp_path, silent)
+    assert progress.skipped == 3
+    assert torch.equal(model[0].weight, before["0.weight"])
+
+
+@pytest.mark.parametrize(
+    "changes, rates",
+    [
+        ({"steps": (1, 3), "factor": 0.1}, {0: 1, 0.9: 1, 1: 0.1, 2.5: 0.1, 3: 0.01}),
+        ({"steps": (1, 2, 4), "restart": 3, "factor": 0.2}, {1: 0.2, 2: 0.04, 3: 1, 4: 0.2}),
+        ({"schedule": "cyclic", "cycle_epochs": 2, "low_rate": 0.5}, {0: 1, 1: 0.75, 2: 1, 3: 0.75}),
+        ({"schedule": "cosine"}, {0: 1, 2.5: 0.505}),
+        ({"warmup_epochs": 2}, {0: 0.0005, 1: 0.5, 3: 1}),
+    ],
+)
+def test_schedules(changes, rates):
+    used = settings(phases=({"epochs": 5, "batch": 4},), learning_rate=1.0, **changes)
+    whole = plan(used, 1000)
+    for epoch, rate in rates.items():
+        assert learning_rate(used, whole, round(epoch * 1000), 0.0) == pytest.approx(rate, rel=2e-3), epoch
+
+
+def test_the_mean_over_cycles_is_the_mean_of_their_last_weights(tmp_path):
+    ends = []
+
+    class Watched(TinyTask):
+        def loss(self, model, batch, device):
+            if len(self.batch_means) in (6, 12, 18):
+                ends.append(model[0].weight.detach().clone())
+            return super().loss(model, batch, device)
+
+    used = settings(phases=({"epochs": 3.2, "batch": 4},), schedule="cyclic", cycle_epochs=1, swa=True, low_rate=0.01)
+    train(network(), Watched(), used, tmp_path, silent)
+    mean = torch.load(tmp_path / "last.pt", weights_only=True)["average"]["0.weight"]
+    torch.testing.assert_close(mean, torch.stack(ends).mean(dim=0))
