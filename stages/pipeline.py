@@ -7,6 +7,7 @@ the networks, writing in a thread behind them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from posedata.records import (
 from posedata.sequences import Sequence
 from posedata.video import input_identity, open_sequence
 from stages.reading import Reader
-from stages.stream import CHUNK, Clock, Item, Stage, as_recorded
+from stages.stream import CHUNK, Clock, Item, Stage, as_recorded, look_behind
 from stages.work import STAGES, WorkFolder
 from stages.writing import WriteBehind
 
@@ -42,6 +43,7 @@ class Part:
     settings: Mapping[str, object]
     model: ModelRef | None
     skeleton: str | None
+    first: bool = False  # it reads no record, whatever its place in the pipeline
 
 
 @dataclass
@@ -146,7 +148,7 @@ class Pipeline:
             PtrackError: that record is missing, unfinished or of other input.
         """
         number = STAGES.index(self.parts[0].name)
-        if number == 0:
+        if number == 0 or self.parts[0].first:
             return None, None
         path = self.work.record(sequence.id, STAGES[number - 1])
         header = read_header(path)
@@ -179,9 +181,10 @@ class Pipeline:
                 for (part, header), stage in zip(plan, stages)
             ]
             behind = stack.enter_context(WriteBehind(writers, clock))
-            upstream = self._upstream(sequence, plan[0][0].name)
-            pixels_from = min((w.resume_at for w, s in zip(writers, stages) if s.needs_pixels), default=None)
-            report.resumed_at = pixels_from or 0
+            upstream = self._upstream(sequence, plan[0][0])
+            resumed = [(w.resume_at, look_behind(s)) for w, s in zip(writers, stages) if s.needs_pixels]
+            pixels_from = min((max(0, at - behind) for at, behind in resumed), default=None)
+            report.resumed_at = min((at for at, _ in resumed), default=0)
             reader = stack.enter_context(Reader(sequence, self.frames, pixels_from, upstream, writers[0], clock))
             stream: Iterator[Item] = iter(reader)
             for number, ((_, header), stage, writer) in enumerate(zip(plan, stages, writers)):
@@ -193,10 +196,10 @@ class Pipeline:
             behind.finish(reader.warnings)
             report.warnings += reader.warnings
 
-    def _upstream(self, sequence: Sequence, first: str) -> Iterator[tuple[int, float, FramePeople, str]] | None:
+    def _upstream(self, sequence: Sequence, first: Part) -> Iterator[tuple[int, float, FramePeople, str]] | None:
         """The frames of the record that the first stage to run reads; None where it reads pixels alone."""
-        number = STAGES.index(first)
-        if number == 0:
+        number = STAGES.index(first.name)
+        if number == 0 or first.first:
             return None
         frames = iter_frames(self.work.record(sequence.id, STAGES[number - 1]))
         return ((f.index, f.time, f.people, f.note) for f in frames)
@@ -214,12 +217,15 @@ class Pipeline:
     ) -> Iterator[Item]:
         """The stage's output: first what the part file already holds, then what is computed now."""
         stream = iter(stream)
+        reach = look_behind(stage)
+        before: deque[Item] = deque(maxlen=reach)
         for kept in writer.kept():
             item = next(stream, None)
             if item is None:
                 return
+            before.append(item)
             yield replace(item, people=kept.people, note=kept.note)
-        for item in stage.run(stream, clock):
+        for item in stage.run(stream, clock, list(before)) if reach else stage.run(stream, clock):
             done = replace(item, people=as_recorded(item, header.joints), image=None if last_pixels else item.image)
             behind.append(number, done)
             yield done

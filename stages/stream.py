@@ -65,6 +65,14 @@ class Stage(Protocol):
         ...
 
 
+def look_behind(stage: Stage) -> int:
+    """How many frames before the first one a stage wants to see with their pictures, when a run is taken up.
+
+    Such a stage has a `look_behind`, and gets these frames, fewer at the beginning, as a third argument of `run`.
+    """
+    return getattr(stage, "look_behind", 0)
+
+
 def chunked(items: Iterator[Item]) -> Iterator[list[Item]]:
     """The items in chunks. A resumed stream begins where a chunk began, so the chunks are those of the first run."""
     while chunk := list(islice(items, CHUNK)):

@@ -80,7 +80,9 @@ class PoseEstimator:
         matrices = geometry.matrices
         for start in range(0, len(owner), self.runtime.batch_size):
             rows = range(start, min(start + self.runtime.batch_size, len(owner)))
-            crops = np.stack([self._cut(images[owner[i]], matrices[i]) for i in rows])
+            crops = np.stack(
+                [cut(images[owner[i]], matrices[i], self.width, self.height, self.recipe.compat) for i in rows]
+            )
             heatmaps = self._heatmaps(torch.from_numpy(crops).permute(0, 3, 1, 2).to(self.runtime.device))
             cells, score = DECODERS[self.recipe.decode](heatmaps)
             back = geometry.back((heatmaps.shape[3], heatmaps.shape[2]))
@@ -97,13 +99,6 @@ class PoseEstimator:
                 mirrored = self.network(inputs.flip(-1)).float()
                 heatmaps = flip_merged(heatmaps, mirrored, self._mirror, self.recipe.shift)
         return heatmaps.cpu().numpy()
-
-    def _cut(self, image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        """[height, width, 3] uint8; published models see the sampled crop, however small the person becomes."""
-        size = (self.width, self.height)
-        if self.recipe.compat:
-            return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
-        return cut(image, matrix, *size)
 
 
 def make_estimator(settings: PoseSettings, runtime: Runtime) -> PoseEstimator:
@@ -124,10 +119,11 @@ def cut(
     matrix: np.ndarray,  # [2, 3] frame pixels -> crop pixels
     width: int,
     height: int,
+    compat: bool = False,  # sampled however small the person becomes, as published
 ) -> np.ndarray:
     """[height, width, 3] uint8; outside the frame black. A strongly reduced person is averaged, not sampled."""
     shrink = int(1 / max(np.linalg.norm(matrix[:, 0]), 1e-6) / 1.5)
-    if shrink < 2:
+    if shrink < 2 or compat:
         return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], np.float64)
     spread = transform_points(corners[None], invert(matrix[None]))[0]
