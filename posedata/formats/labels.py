@@ -1,0 +1,180 @@
+"""Labelled joints in PoseTrack18's form (COCO's with sequences): read frame by frame, written with joints added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import orjson
+
+from posedata.atomic import write_atomically
+from posedata.boxes import of_keypoints, xywh_to_xyxy, xyxy_to_xywh
+from posedata.errors import BadInput
+from posedata.formats.fields import numbers
+from posedata.jsonio import read_json
+from posedata.record_header import Json
+from posedata.sequence import Sequence, frame_number
+from posedata.skeletons import POSETRACK_17
+
+_JOINTS = len(POSETRACK_17)
+
+
+@dataclass(frozen=True)
+class FrameLabels:
+    """N labelled people of one frame."""
+
+    boxes: np.ndarray  # [N, 4] float32 xyxy, pixels
+    keypoints: np.ndarray  # [N, 17, 2] float32 pixels, PoseTrack's 17 joints
+    visible: np.ndarray  # [N, 17] bool, labelled joints
+    track_ids: np.ndarray  # [N] int64, -1 = none
+
+    def __post_init__(self) -> None:
+        count = len(self.boxes)
+        for name, tail in (("boxes", (4,)), ("keypoints", (_JOINTS, 2)), ("visible", (_JOINTS,)), ("track_ids", ())):
+            shape = getattr(self, name).shape
+            if shape != (count, *tail):
+                raise ValueError(f"{name} must have shape {[count, *tail]}, not {list(shape)}")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True)
+class SequenceLabels:
+    """The labels of one sequence, and its images as the file lists them."""
+
+    images: tuple[Mapping[str, Json], ...]  # one a frame that the file lists, with `id` and `file_name`
+    frames: tuple[int, ...]  # the frame of each image, ascending
+    people: Mapping[int, FrameLabels]  # labelled frame -> its people, who may be none
+    categories: Json
+
+
+def read_labels(path: Path, sequence: Sequence) -> SequenceLabels:
+    """The labels of a sequence from an annotation file.
+
+    An image is labelled where it says `is_labeled`, else where somebody is annotated on it. Its frame is its own
+    `frame`; else its place in the list where the file defines the sequence; else the frame of its file's name.
+
+    Raises:
+        BadInput: the file is not in PoseTrack18's form, or lists images that are no frames of the sequence.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "annotations")):
+        raise BadInput(
+            f"{path}: has no lists 'images' and 'annotations'; give labels in PoseTrack18's or COCO's form "
+            "(poseval converts PoseTrack17 files)"
+        )
+    images = _images(content["images"], path, sequence)
+    of_image: dict[int, list[dict[str, Json]]] = {image["id"]: [] for _, image in images}
+    for place, entry in enumerate(content["annotations"]):
+        if not isinstance(entry, dict) or type(entry.get("image_id")) is not int:
+            raise BadInput(f"{path}: annotations[{place}].image_id is missing or no whole number; write its image's")
+        if entry["image_id"] in of_image:
+            of_image[entry["image_id"]].append({**entry, "where": f"{path}: annotations[{place}]"})
+    people = {}
+    for frame, image in images:
+        rows = of_image[image["id"]]
+        if image.get("is_labeled", bool(rows)):
+            people[frame] = _people(rows)
+    return SequenceLabels(
+        tuple(image for _, image in images), tuple(f for f, _ in images), people, content.get("categories", [])
+    )
+
+
+def write_labels(
+    path: Path,
+    labels: SequenceLabels,
+    given: Mapping[int, FrameLabels],  # frame -> people as they were labelled
+    moved: Mapping[int, tuple[int, FrameLabels, np.ndarray]],  # frame -> labelled frame, people, scores [N, 17]
+) -> int:
+    """Writes all images, and the people of both kinds of frames; the number of people written.
+
+    `scores` are those of the joints, 1 for labelled ones, so that poseval can read the file as predictions, too.
+    """
+    annotations: list[dict[str, object]] = []
+    ids = {frame: image["id"] for frame, image in zip(labels.frames, labels.images)}
+    images = []
+    for frame, image in zip(labels.frames, labels.images):
+        there = frame in given or frame in moved
+        images.append({**image, "is_labeled": there} | ({"frame_id": image["id"]} if "frame_id" not in image else {}))
+        if frame in given:
+            annotations += _entries(given[frame], given[frame].visible.astype(np.float64), ids[frame], None)
+        elif frame in moved:
+            source, people, scores = moved[frame]
+            annotations += _entries(people, scores, ids[frame], ids[source])
+    for number, entry in enumerate(annotations, 1):
+        entry["id"] = number
+    category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": POSETRACK_17.joints}
+    content = {"images": images, "annotations": annotations, "categories": labels.categories or [category]}
+    write_atomically(path, orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
+    return len(annotations)
+
+
+def _entries(people: FrameLabels, scores: np.ndarray, image: int, source: int | None) -> Iterable[dict[str, object]]:
+    boxes = np.round(xyxy_to_xywh(people.boxes.astype(np.float64)), 3)
+    for row in range(len(people)):
+        there = people.visible[row]
+        points = np.where(there[:, None], np.round(people.keypoints[row].astype(np.float64), 3), 0)
+        entry = {
+            "image_id": image,
+            "category_id": 1,
+            "track_id": int(people.track_ids[row]),
+            "bbox": boxes[row],
+            "area": float(boxes[row, 2] * boxes[row, 3]),
+            "iscrowd": 0,
+            "num_keypoints": int(there.sum()),
+            "keypoints": np.concatenate([points, 2.0 * there[:, None]], axis=1).ravel(),
+            "scores": np.where(there, np.round(scores[row], 6), 0),
+        }
+        yield entry if source is None else {**entry, "propagated_from": source}
+
+
+def _images(entries: list[Json], path: Path, sequence: Sequence) -> list[tuple[int, dict[str, Json]]]:
+    """Frame and entry of every image that the file lists, by frame."""
+    defines = sequence.annotation is not None and sequence.annotation == path
+    names = {PurePosixPath(name).name: frame for frame, name in enumerate(sequence.frame_names or ())}
+    found: dict[int, dict[str, Json]] = {}
+    for place, entry in enumerate(entries):
+        where = f"{path}: images[{place}]"
+        if (
+            not isinstance(entry, dict)
+            or type(entry.get("id")) is not int
+            or not isinstance(entry.get("file_name"), str)
+        ):
+            raise BadInput(f"{where} lacks a number 'id' or a text 'file_name'; write both")
+        frame = entry.get("frame")
+        if frame is None:
+            frame = place if defines else names.get(PurePosixPath(entry["file_name"]).name)
+        if frame is None and sequence.frames is None:
+            frame = frame_number(entry["file_name"])
+        last = None if sequence.frames is None else len(sequence.frames)
+        if type(frame) is not int or frame < 0 or (last is not None and frame >= last):
+            raise BadInput(f"{where} ({entry['file_name'][:80]!r}) is no frame of {sequence.id}; check the file")
+        if frame in found:
+            raise BadInput(f"{where} is the second of frame {frame} of {sequence.id}; write each frame once")
+        found[frame] = entry
+    return sorted(found.items(), key=lambda pair: pair[0])
+
+
+def _people(rows: list[dict[str, Json]]) -> FrameLabels:
+    keypoints = np.zeros((len(rows), _JOINTS, 2), np.float32)
+    visible = np.zeros((len(rows), _JOINTS), bool)
+    boxes = np.zeros((len(rows), 4), np.float32)
+    ids = np.full(len(rows), -1, np.int64)
+    for row, entry in enumerate(rows):
+        where = str(entry["where"])
+        given = numbers(entry, "keypoints", where) if "keypoints" in entry else np.zeros(0)
+        if len(given) != 3 * _JOINTS:
+            raise BadInput(f"{where}.keypoints has {len(given)} numbers, PoseTrack's 17 joints need {3 * _JOINTS}")
+        points = given.reshape(_JOINTS, 3)
+        keypoints[row], visible[row] = points[:, :2], points[:, 2] > 0
+        box = numbers(entry, "bbox", where) if entry.get("bbox") is not None else np.zeros(0)
+        if len(box) == 4 and box[2] > 0 and box[3] > 0:
+            boxes[row] = xywh_to_xyxy(box)
+        else:
+            boxes[row] = of_keypoints(keypoints[row : row + 1], visible[row : row + 1])[0]
+        ids[row] = entry["track_id"] if type(entry.get("track_id")) is int else -1
+    some = visible.any(axis=1)
+    return FrameLabels(boxes[some], keypoints[some], visible[some], ids[some])

@@ -1,0 +1,124 @@
+"""`ptrack propagate`: poses labelled in some frames, moved to the frames around them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from configs.models import find_model
+from posedata.errors import BadInput, PtrackError, SequenceFailed, UsageError
+from posedata.formats.labels import FrameLabels, SequenceLabels, read_labels, write_labels
+from posedata.sequences import KINDS, Sequence, discover
+from posedata.video import open_sequence
+from posetrack_cli.options import GroupedCommand, hardware_options, option_of
+
+_FILES, _WHAT = option_of("Input and output"), option_of("What to do")
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("propagate", cls=GroupedCommand)
+@click.argument("video_dir", type=click.Path(path_type=Path))
+@_FILES("--annotations", type=_FILE, help="Labels of a video or folder of frames. [default: those of PoseTrack]")
+@_FILES("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the files go.")
+@_FILES("--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What VIDEO_DIR is.")
+@_FILES("--split", help="Of a PoseTrack root: train, val or test.")
+@_WHAT("--model", default="posewarper-w48", show_default=True, help="A PoseWarper, see `ptrack models`.")
+@_WHAT("--checkpoint", type=_FILE, required=True, help="Its weights.")
+@_WHAT("--reach", type=click.IntRange(1, 30), default=3, show_default=True, help="Frames each way.")
+@_WHAT("--every", type=click.IntRange(1), help="Keep only every N-th label, to try out how well it works.")
+@option_of("Other")("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option_of("Other")("-q", "quiet", is_flag=True, help="No progress, no table.")
+@option_of("Other")("-v", "verbose", count=True, help="-vv shows tracebacks.")
+@hardware_options
+def propagate_command(
+    video_dir, annotations, out, kind, split, model, checkpoint, reach, every, as_json, quiet, verbose, **options
+) -> int:
+    """Moves the labels of sparsely labelled sequences to the frames around them (PoseWarper, arXiv 1906.04016) and
+    writes DIR/SEQUENCE.json in PoseTrack18's form, which is COCO's. An added person says in `propagated_from` which
+    image it comes from.
+
+    VIDEO_DIR is a PoseTrack18 or 21 root, whose own annotations are the labels, or anything else together with
+    --annotations."""
+    from stages.device import runtime
+    from stages.pose.checkpoints import network_of
+    from stages.train.propagation import Propagator
+
+    entry = find_model(model, "pose")
+    if entry.architecture != "posewarper_pair":
+        raise UsageError(f"--model {model}: only a PoseWarper moves poses through time; see `ptrack models`")
+    found = discover(video_dir, kind, split)
+    if annotations is not None and len(found.sequences) != 1:
+        raise UsageError(
+            f"--annotations {annotations}: is for one sequence, {video_dir} holds {len(found.sequences)}"
+        )
+    run = runtime(options["device"], options["half"], options["batch_size"], options["threads"])
+    propagator = Propagator(network_of(entry, checkpoint), entry, run)
+    rows, failed = [], []
+    with tqdm(unit=" frames", disable=quiet or as_json or not sys.stderr.isatty(), leave=False) as bar:
+        for sequence in found.sequences:
+            bar.set_description(sequence.id)
+            try:
+                rows.append(_sequence(sequence, annotations, out, propagator, reach, every, bar.update))
+            except (BadInput, SequenceFailed) as error:
+                failed.append(error)
+                click.echo(f"ptrack: {sequence.id}: {error}", err=True)
+    if as_json:
+        click.echo(json.dumps({"sequences": rows}))
+    elif not quiet:
+        for row in rows:
+            click.echo(
+                f"{row['sequence']}: {row['labelled']} labelled frames, {row['propagated']} frames propagated, "
+                f"{row['unreached']} beyond reach, {row['people']} people -> {row['file']}"
+            )
+    return _code(failed, len(found.sequences))
+
+
+def _sequence(
+    sequence: Sequence, annotations, out: Path, propagator, reach: int, every: int | None, progress
+) -> dict:
+    """One sequence, from its labels to the written file; what the table says of it.
+
+    Raises:
+        BadInput: the labels or the frames cannot be used.
+    """
+    from stages.train.propagation import chosen_labels, kept, propagate, sources
+
+    path = annotations or sequence.annotation
+    if sequence.fault:
+        raise BadInput(sequence.fault)
+    if path is None:
+        raise BadInput(f"{sequence.path}: has no annotation; name one with --annotations")
+    labels: SequenceLabels = read_labels(path, sequence)
+    if not labels.people:
+        raise BadInput(f"{path}: no image is labelled; there is nothing to propagate")
+    people = labels.people if every is None else kept(labels.people, chosen_labels(labels.people, every, reach))
+    wanted = sources(labels.frames, people, reach)
+    moved: dict[int, tuple[int, FrameLabels, object]] = {}
+    with open_sequence(sequence) as frames:
+
+        def counted():
+            for frame in frames:
+                yield frame
+                progress()
+
+        for frame, source, found, scores in propagate(counted(), people, wanted, propagator, reach):
+            moved[frame] = (source, found, scores)
+    file = out / f"{sequence.id}.json"
+    count = write_labels(file, labels, people, moved)
+    return {
+        "sequence": sequence.id,
+        "labelled": len(people),
+        "propagated": len(moved),
+        "unreached": len(labels.frames) - len(people) - len(moved),
+        "people": count,
+        "file": str(file),
+    }
+
+
+def _code(failed: list[PtrackError], count: int) -> int:
+    codes = {error.exit_code for error in failed}
+    return codes.pop() if len(failed) == count and len(codes) == 1 else int(bool(failed))

@@ -1,0 +1,153 @@
+"""Labels moved to the frames around: which frames, by which label, and what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from configs.models import ModelEntry
+from posedata.errors import BadInput
+from posedata.formats.labels import FrameLabels, read_labels, write_labels
+from posedata.formats.posetrack18 import read_people
+from posedata.sequences import discover
+from posedata.synthetic import write_posetrack18
+from posedata.video import open_sequence
+from stages.device import Runtime
+from stages.train.propagation import Propagator, chosen_labels, propagate, sources
+
+ENTRY = ModelEntry(
+    name="small",
+    stage="pose",
+    architecture="posewarper_pair",
+    summary="stands in",
+    skeleton="posetrack-17",
+    input=(384, 288),
+    weights="file",
+    licence="none",
+)
+
+
+class Shifting(torch.nn.Module):
+    """Warps every map by whole cells to the right, whatever it sees."""
+
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self.cells = cells
+
+    def heatmaps(self, crops: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(crops, 4).mean(dim=1, keepdim=True).expand(-1, 17, -1, -1)
+
+    def warp(self, difference: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        return maps.roll(self.cells, dims=3)
+
+
+def propagator(cells: int = 0) -> Propagator:
+    return Propagator(Shifting(cells), ENTRY, Runtime(torch.device("cpu"), False, 4))
+
+
+@pytest.mark.parametrize(
+    "labelled, expected",
+    [
+        (range(30), [3, 10, 17, 24, 29]),  # the last is beyond three frames of the 24th
+        (range(28), [3, 10, 17, 24]),
+        ([*range(8), *range(50, 60)], [3, 7, 53, 59]),
+        ([5, 6], [6]),  # a run too short for the published rule
+        ([*range(5), 9], [3, 9]),
+    ],
+)
+def test_labels_that_are_kept_to_try_it_out(labelled, expected):
+    assert chosen_labels(labelled, every=7) == expected
+
+
+def test_each_frame_takes_the_nearest_label_and_of_two_the_earlier():
+    assert sources(range(12), [2, 6]) == {0: 2, 1: 2, 3: 2, 4: 2, 5: 6, 7: 6, 8: 6, 9: 6}
+    assert sources(range(4), [], 3) == {}
+    assert sources(range(5), [0], 9) == {1: 0, 2: 0, 3: 0, 4: 0}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("posetrack")
+    write_posetrack18(folder, seed=3, frames=9, size=(320, 240), people=2)
+    return folder
+
+
+def test_poses_stay_where_the_warp_leaves_them_and_move_with_it(root, tmp_path):
+    sequence = discover(root).sequences[0]
+    labels = read_labels(sequence.annotation, sequence)
+    assert set(labels.people) == set(range(9))
+    given = {4: labels.people[4]}
+    moved = {}
+    for cells in (0, 2):
+        with open_sequence(sequence) as frames:
+            found = list(propagate(frames, given, sources(labels.frames, given), propagator(cells)))
+        assert [(frame, source) for frame, source, _, _ in found] == [(f, 4) for f in (1, 2, 3, 5, 6, 7)]
+        moved[cells] = {frame: (source, people, scores) for frame, source, people, scores in found}
+    (_, still, scores), (_, shifted, _) = moved[0][3], moved[2][3]
+    seen = still.visible & shifted.visible
+    width = (given[4].boxes[:, 2:] - given[4].boxes[:, :2]).max(axis=1, keepdims=True)
+    assert seen.any() and (scores[still.visible] > 0.2).all() and not (still.visible & ~given[4].visible).any()
+    off = np.abs(still.keypoints - given[4].keypoints)[seen]
+    assert off.max() < width.max() * 1.25 / 72  # less than a cell
+    step = (shifted.keypoints - still.keypoints)[seen]
+    assert (step[:, 0] > 0).all() and np.abs(step[:, 1]).max() < 1e-3
+    np.testing.assert_array_equal(still.track_ids, given[4].track_ids)
+
+    count = write_labels(tmp_path / "labels.json", labels, given, moved[0])
+    content = json.loads((tmp_path / "labels.json").read_text())
+    assert count == len(content["annotations"]) == 2 * 7
+    assert [i["is_labeled"] for i in content["images"]] == [False, *[True] * 7, False]
+    ids = [image["id"] for image in content["images"]]
+    added = [a for a in content["annotations"] if "propagated_from" in a]
+    assert {a["propagated_from"] for a in added} == {ids[4]} and len(added) == 12
+    assert len(read_people(tmp_path / "labels.json")) == 9  # other readers take it
+    again = read_labels(tmp_path / "labels.json", sequence)
+    np.testing.assert_allclose(again.people[4].keypoints[given[4].visible], given[4].keypoints[given[4].visible])
+
+
+def test_labels_of_a_video_name_their_frames(root, tmp_path):
+    sequence = discover(root).sequences[0]
+    content = json.loads(sequence.annotation.read_text())
+    content["images"] = content["images"][2:5]
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps(content))
+    assert read_labels(path, sequence).frames == (2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"annotations": 3}, "no lists 'images' and 'annotations'"),
+        ({"images": [{"id": 1}]}, "images[0] lacks"),
+        ({"images": [{"id": 1, "file_name": "elsewhere.jpg"}]}, "'elsewhere.jpg') is no frame of"),
+        ({"annotations": [{"image_id": "a"}]}, "annotations[0].image_id"),
+    ],
+)
+def test_wrong_labels_are_named(root, tmp_path, change, words):
+    sequence = discover(root).sequences[0]
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(json.loads(sequence.annotation.read_text()) | change))
+    with pytest.raises(BadInput) as caught:
+        read_labels(path, sequence)
+    assert words in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_a_person_needs_all_seventeen_joints(root, tmp_path):
+    sequence = discover(root).sequences[0]
+    content = json.loads(sequence.annotation.read_text())
+    content["annotations"][0]["keypoints"] = [1, 2, 2]
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"annotations\[0\]\.keypoints has 3 numbers"):
+        read_labels(path, sequence)
+
+
+def test_nobody_is_moved_nowhere():
+    nobody = FrameLabels(np.zeros((0, 4)), np.zeros((0, 17, 2)), np.zeros((0, 17), bool), np.zeros(0, np.int64))
+    image = np.zeros((40, 40, 3), np.uint8)
+    people, scores = propagator().move(nobody, image, image)
+    assert len(people) == 0 and scores.shape == (0, 17)
