@@ -98,6 +98,8 @@ def _is_cover(stream: av.VideoStream) -> bool:
 
 def _reason(error: Exception) -> str:
     """What an exception says, without the paths in it."""
+    if isinstance(error, av.EOFError):
+        return "it ends before its first frame"
     return getattr(error, "strerror", None) or str(error)
 
 

@@ -8,9 +8,11 @@ imported once. Reads one JSON request a line from stdin, answers with one JSON l
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import resource
+import struct
 import sys
 import time
 
@@ -46,7 +48,7 @@ def _become_ptrack(
     out: str,
     err: str,
     largest_file: int | None = None,  # bytes; writing beyond is an error, as on a full disk
-    user: int | None = None,  # who cannot write everywhere, where the tests run as root
+    powerless: bool = False,  # without root's right to write everywhere, where the tests run as root
     environment: dict[str, str] | None = None,
 ) -> None:
     from posetrack_cli.main import run
@@ -60,10 +62,8 @@ def _become_ptrack(
     os.environ.update(environment or {})
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    if user is not None:
-        os.setgroups([])
-        os.setgid(user)
-        os.setuid(user)
+    if powerless:
+        _drop_capabilities()
     sys.argv = ["ptrack", *start]
     code = 1
     try:
@@ -78,6 +78,14 @@ def _become_ptrack(
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
+
+
+def _drop_capabilities() -> None:
+    """All of them; from now on a file's mode counts for root, too (Linux)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)
+    if os.geteuid() == 0 and libc.capset(header, none):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def _wait(child: int, seconds: float, codes: dict[int, int]) -> int | None:
