@@ -57,17 +57,42 @@ class PoseSettings(_Strict):
 
 
 class TrackSettings(_Strict):
-    """`ptrack track`"""
+    """`ptrack track`; docs/tracking.md tells how the defaults were chosen"""
 
-    similarity: Literal["oks", "iou", "mixed"] = Field("mixed", description="what makes two people one")
+    similarity: Literal["iou", "oks", "flow", "multi-flow", "mixed"] = Field(
+        "multi-flow", description="what makes two people one"
+    )
     min_similarity: float = Field(0.2, ge=0, le=1, description="pairs below are never matched")
     assignment: Literal["hungarian", "greedy"] = Field("hungarian", description="how pairs are chosen")
     max_age: int = Field(30, ge=1, description="frames a person may be missing and still be taken up again")
-    queue: int = Field(8, ge=1, description="past poses of a person that are compared with")
+    queue: int = Field(8, ge=1, le=100, description="past poses of a person that are compared with")
+    min_box_score: float = Field(0.0, ge=0, le=1, description="people whose box is below get no identity")
     high_score: float = Field(0.25, ge=0, le=1, description="people above are matched first")
     low_score: float = Field(0.1, ge=0, le=1, description="people below get no identity")
+    low_age: int = Field(5, ge=1, description="people between are matched with who was seen this many frames ago")
     new_track_score: float = Field(0.4, ge=0, le=1, description="an unmatched person above begins a track")
+    confirm: int = Field(2, ge=0, le=100, description="frames within which a new person must be seen again")
+    copy_oks: float = Field(0.7, ge=0, le=1, description="one more alike (OKS) to somebody tracked is a copy")
     min_joint_score: float = Field(0.2, ge=0, le=1, description="joints above count in the similarity")
+    appearance: float = Field(0.0, ge=0, le=1, description="weight of people's colours in the similarity")
+    flow: Literal["auto", "none", "dis", "raft-small", "raft-large"] = Field(
+        "auto", description="optical flow; auto is RAFT on a GPU that has its weights, else DIS"
+    )
+    flow_side: int = Field(320, ge=64, le=4096, description="flow is computed on frames of this long side, pixels")
+    flow_check: bool = Field(False, description="trust flow only where the way back leads home")
+    flow_files: str = Field("", description="folder with .flo files, one folder a sequence, in place of --flow")
+    save_flow: str = Field("", description="folder that the flow is written to, as .flo files")
+    recover: bool = Field(True, description="look for missed people where the flow carried them")
+    recover_score: float = Field(0.3, ge=0, le=1, description="mean of the joints that a recovered person must have")
+    recover_oks: float = Field(0.3, ge=0, le=1, description="likeness (OKS) to the pose that was expected")
+    recover_iou: float = Field(0.6, ge=0, le=1, description="nobody is looked for where a box overlaps more (IoU)")
+    recover_frames: int = Field(5, ge=1, description="frames in a row that a person is carried undetected")
+    offline: bool = Field(False, description="look back in the end: stitch tracks, fill short gaps")
+    stitch_gap: int = Field(60, ge=0, description="offline: frames between two tracks that may be one person")
+    stitch_similarity: float = Field(0.3, ge=0, le=1, description="offline: likeness that stitched tracks must have")
+    stitch_appearance: float = Field(0.5, ge=0, le=1, description="offline: weight of people's colours in it")
+    fill_gap: int = Field(8, ge=0, description="offline: gaps of at most this many frames are filled in")
+    min_track: int = Field(3, ge=1, description="offline: tracks of fewer frames lose their identity")
 
 
 class RenderSettings(_Strict):

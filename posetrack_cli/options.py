@@ -17,7 +17,7 @@ _GROUPS = ("Input and output", "What to do", "Detect", "Pose", "Track", "Render"
 _SHORT = {  # settings that have an option of their own; all others are reached by --set
     "detect": ("model", "min_box_score", "nms_iou", "max_people", "stride", "long_side"),
     "pose": ("model", "flip", "decode", "nms", "compat"),
-    "track": ("similarity", "min_similarity", "assignment", "max_age", "queue", "new_track_score"),
+    "track": ("similarity", "min_similarity", "max_age", "new_track_score", "flow", "recover", "offline"),
     "render": ("min_keypoint_score", "show_boxes", "show_ids", "show_timeline", "max_side"),
 }
 
@@ -55,12 +55,14 @@ def work_option(command: Callable) -> Callable:
     return option_of("Input and output")("--work", type=folder, help=text)(command)
 
 
-def settings_options(*sections: str) -> Callable[[Callable], Callable]:
-    """`--preset`, `--config`, `--set`, and an option for the settings people need first of each section."""
+def settings_options(*sections: str, every: bool = False) -> Callable[[Callable], Callable]:
+    """`--preset`, `--config`, `--set`, and an option for the settings people need first of each section, or for every
+    one of them."""
 
     def add(command: Callable) -> Callable:
         for section in reversed(sections):
-            for name in reversed(_SHORT[section]):
+            names = tuple(Settings.model_fields[section].annotation.model_fields) if every else _SHORT[section]
+            for name in reversed(names):
                 command = _setting_option(section, name, sections)(command)
         option = option_of("Settings")
         file = click.Path(path_type=Path, dir_okay=False)
@@ -89,7 +91,8 @@ def _setting_option(section: str, name: str, sections: tuple[str, ...]) -> Calla
         return option(f"--{flag}/--no-{flag}", target, default=None, help=text)
     choices = get_args(info.annotation) if get_origin(info.annotation) is not None else None
     value = click.Choice(choices) if choices else info.annotation
-    return option(f"--{flag}", target, type=value, help=f"{text} [default: {info.default}]")
+    default = "none" if info.default == "" else info.default
+    return option(f"--{flag}", target, type=value, help=f"{text} [default: {default}]")
 
 
 def settings_from(

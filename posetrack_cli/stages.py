@@ -27,7 +27,7 @@ from posetrack_cli.options import (
 )
 from posetrack_cli.table import print_table
 from stages.pipeline import Part, Pipeline, SequenceReport
-from stages.wiring import Hardware, given_boxes, parts
+from stages.wiring import Hardware, given_boxes, given_poses, parts, read_given_poses
 from stages.work import STAGES, WorkFolder
 
 
@@ -141,16 +141,31 @@ def pose_command(presets, config, assignments, **options) -> int:
 
 
 @click.command("track", cls=GroupedCommand)
-@settings_options("track")
+@settings_options("track", every=True)
+@option_of("Track")(
+    "--model", help="With --poses: the network that recovers missed people. [default: nobody is recovered]"
+)
+@option_of("Track")(
+    "--poses",
+    type=click.Path(path_type=Path),
+    help="Poses from files: PoseTrack17/18/21 or COCO results; identities in them are ignored.",
+)
 @stage_command
-def track_command(presets, config, assignments, **options) -> int:
-    """Gives the poses of `ptrack pose` identities and writes WORK/<sequence>/track.json."""
-    settings = settings_from(presets, config, assignments, options)
+def track_command(presets, config, assignments, poses, model, **options) -> int:
+    """Gives the poses of `ptrack pose`, or those of files, identities and writes WORK/<sequence>/track.json."""
+    settings = settings_from(presets, config, (*assignments, *([f"pose.model={model}"] if model else [])), options)
+    if model is not None and poses is None:
+        raise UsageError("--model goes with --poses; else the model that made the poses recovers people")
     job, hardware = _job(options)
     found = find(job)
     if found.kind == "images":
         raise UsageError(f"{job.source}: unrelated images have no people to track; run `ptrack pose` on them")
-    return execute(job, found, lambda _: parts(("track",), settings, hardware))[0]
+    if poses is None:
+        return execute(job, found, lambda _: parts(("track",), settings, hardware))[0]
+    given = read_given_poses(poses, found.sequences)
+    for warning in given.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return execute(job, found, lambda _: [given_poses(given, settings, hardware, model is not None)])[0]
 
 
 def find(job: Job) -> Discovery:

@@ -6,7 +6,7 @@ import click
 
 from stages.pipeline import SequenceReport
 
-_STAGE_ORDER = ("decode", "detect", "pose", "track", "write", "render")
+_STAGE_ORDER = ("decode", "detect", "pose", "flow", "track", "write", "render")
 _TRACKING = ("tracks", "recovered", "dropped")
 
 

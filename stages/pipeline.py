@@ -44,6 +44,20 @@ class Part:
     model: ModelRef | None
     skeleton: str | None
     first: bool = False  # it reads no record, whatever its place in the pipeline
+    resumes: bool = True  # False: it has a memory that is not in its record, and begins anew
+    # makes the stage from its header and that of the record it reads, in place of `make`
+    make_for: Callable[[Header, Header | None], Stage] | None = None
+    own: bool = False  # what `make_for` gives is for one sequence only
+    warnings: Callable[[Header | None], list[str]] | None = None  # what its record should say, of the record it reads
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A stage that is to run."""
+
+    part: Part
+    header: Header
+    before: Header | None  # of the record that it reads
 
 
 @dataclass
@@ -78,7 +92,7 @@ class Pipeline:
     ) -> None:
         self.work, self.parts, self.frames, self.overwrite = work, parts, frames, overwrite
         self.progress = progress
-        self._stages: dict[tuple[str, str | None], Stage] = {}
+        self._stages: dict[tuple[object, ...], Stage] = {}
 
     def run(self, sequence: Sequence) -> SequenceReport:
         """Brings the records of one sequence up to date.
@@ -101,16 +115,16 @@ class Pipeline:
         self._plan(sequence, report)
         return report
 
-    def _plan(self, sequence: Sequence, report: SequenceReport) -> list[tuple[Part, Header]]:
+    def _plan(self, sequence: Sequence, report: SequenceReport) -> list[_Planned]:
         """The stages to run with their headers; fills in the report's reasons."""
         identity = input_identity(sequence, self.work.index if self.work.root.exists() else None)
         with open_sequence(sequence) as source:
             info = source.info
         video = VideoHeader(info.name, info.fps, info.width, info.height)
-        upstream, skeleton = self._before(sequence, identity)
-        plan: list[tuple[Part, Header]] = []
+        before = self._before(sequence, identity)
+        plan: list[_Planned] = []
         for part in self.parts:
-            skeleton = part.skeleton or skeleton
+            skeleton = part.skeleton or (before.skeleton if before is not None else None)
             settings = dict(part.settings)
             if self.frames is not None:
                 settings["frames"] = list(self.frames)
@@ -122,7 +136,7 @@ class Pipeline:
                 ptrack_version=version("ptrack"),
                 settings=settings,
                 input_identity=identity,
-                upstream_digest=upstream,
+                upstream_digest=None if before is None else header_digest(before),
                 model=part.model,
             )
             path = self.work.record(sequence.id, part.name)
@@ -131,70 +145,74 @@ class Pipeline:
             else:
                 reason = validity(path, header)
                 if reason is None and plan:  # its neighbours would otherwise have to leave it out
-                    reason = f"{plan[-1][0].name} is redone"
+                    reason = f"{plan[-1].part.name} is redone"
             if reason is None:
                 report.kept.append(part.name)
                 header = read_header(path)  # another version of ptrack may have written it
             else:
                 report.made[part.name] = reason
-                plan.append((part, header))
-            upstream = header_digest(header)
+                plan.append(_Planned(part, header, before))
+            before = header
         return plan
 
-    def _before(self, sequence: Sequence, identity: str) -> tuple[str | None, str | None]:
-        """Digest and skeleton of the record that the first stage reads, if it is not the pipeline's first.
+    def _before(self, sequence: Sequence, identity: str) -> Header | None:
+        """The header of the record that the first stage reads, if it reads one.
 
         Raises:
             PtrackError: that record is missing, unfinished or of other input.
         """
         number = STAGES.index(self.parts[0].name)
         if number == 0 or self.parts[0].first:
-            return None, None
+            return None
         path = self.work.record(sequence.id, STAGES[number - 1])
         header = read_header(path)
         read_footer(path)
         if header.input_identity != identity:
             raise BadInput(f"{path}: was made from other frames than {sequence.path} holds now; run its stage again")
-        return header_digest(header), header.skeleton
+        return header
 
-    def _stage(self, part: Part, skeleton: str | None) -> Stage:
-        key = (part.name, skeleton)
+    def _stage(self, planned: _Planned) -> Stage:
+        part, header, before = planned.part, planned.header, planned.before
+        if part.make_for is None:
+            key: tuple[object, ...] = (part.name, header.skeleton)
+        else:
+            read = None if before is None else (before.model, before.settings_digest)
+            key = (part.name, header.skeleton, header.settings_digest, read)
+        if part.own:
+            return part.make(header.skeleton) if part.make_for is None else part.make_for(header, before)
         if key not in self._stages:
-            self._stages[key] = part.make(skeleton)
+            made = part.make(header.skeleton) if part.make_for is None else part.make_for(header, before)
+            self._stages[key] = made
         return self._stages[key]
 
-    def _execute(
-        self, sequence: Sequence, plan: list[tuple[Part, Header]], report: SequenceReport, clock: Clock
-    ) -> None:
-        stages = [self._stage(part, header.skeleton) for part, header in plan]
+    def _execute(self, sequence: Sequence, plan: list[_Planned], report: SequenceReport, clock: Clock) -> None:
+        stages = [self._stage(planned) for planned in plan]
         with ExitStack() as stack:
-            # a tracker's memory is not in its record: it begins anew, which costs no pixels
             writers = [
                 stack.enter_context(
                     RecordWriter(
-                        self.work.record(sequence.id, part.name),
-                        header,
+                        self.work.record(sequence.id, planned.part.name),
+                        planned.header,
                         chunk=CHUNK,
-                        resume=stage.needs_pixels and not self.overwrite,
+                        resume=planned.part.resumes and not self.overwrite,
                     )
                 )
-                for (part, header), stage in zip(plan, stages)
+                for planned in plan
             ]
             behind = stack.enter_context(WriteBehind(writers, clock))
-            upstream = self._upstream(sequence, plan[0][0])
+            upstream = self._upstream(sequence, plan[0].part)
             resumed = [(w.resume_at, look_behind(s)) for w, s in zip(writers, stages) if s.needs_pixels]
             pixels_from = min((max(0, at - behind) for at, behind in resumed), default=None)
-            report.resumed_at = min((at for at, _ in resumed), default=0)
+            report.resumed_at = min((w.resume_at for w, p in zip(writers, plan) if p.part.resumes), default=0)
             reader = stack.enter_context(Reader(sequence, self.frames, pixels_from, upstream, writers[0], clock))
             stream: Iterator[Item] = iter(reader)
-            for number, ((_, header), stage, writer) in enumerate(zip(plan, stages, writers)):
+            for number, (planned, stage, writer) in enumerate(zip(plan, stages, writers)):
                 last_pixels = not any(s.needs_pixels for s in stages[number + 1 :])
-                stream = self._recorded(stream, stage, header, writer, number, behind, clock, last_pixels)
+                stream = self._recorded(stream, stage, planned.header, writer, number, behind, clock, last_pixels)
             for item in stream:
                 if self.progress is not None:
                     self.progress(item)
-            behind.finish(reader.warnings)
-            report.warnings += reader.warnings
+            behind.finish([[*reader.warnings, *_warnings(planned)] for planned in plan])
 
     def _upstream(self, sequence: Sequence, first: Part) -> Iterator[tuple[int, float, FramePeople, str]] | None:
         """The frames of the record that the first stage to run reads; None where it reads pixels alone."""
@@ -238,3 +256,7 @@ class Pipeline:
         if report.tracks is not None and "propagated" in footer.counts:
             report.recovered = footer.counts["propagated"] + footer.counts["filled"]
         report.warnings = list(footer.warnings)
+
+
+def _warnings(planned: _Planned) -> list[str]:
+    return [] if planned.part.warnings is None else planned.part.warnings(planned.before)

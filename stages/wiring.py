@@ -6,15 +6,20 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configs.models import bundled_digest, find_model
-from configs.settings import Settings
+from configs.settings import PoseSettings, Settings
 from posedata.people import FramePeople
 from posedata.records import ModelRef
 from posedata.sequences import Sequence
-from posedata.skeletons import SKELETONS
 from stages.pipeline import Part
 from stages.stream import Stage
+from stages.wiring_track import given_poses_part, track_part
+
+if TYPE_CHECKING:
+    from posedata.formats.poses import GivenPoses
+    from stages.pose.estimator import PoseEstimator
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,40 @@ class GivenDetections:
     warnings: tuple[str, ...] = ()
 
 
+class Estimators:
+    """The pose networks of one process, each loaded when it is first needed: pose and track share them."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self._hardware = hardware
+        self._made: dict[str, PoseEstimator] = {}
+
+    def of(self, settings: PoseSettings) -> PoseEstimator:
+        """The estimator that these settings ask for.
+
+        Raises:
+            SettingsError, BadInput: no such model, or its weights cannot be loaded.
+        """
+        key = settings.model_dump_json()
+        if key not in self._made:
+            from stages.pose.estimator import make_estimator
+
+            self._made[key] = make_estimator(settings, _runtime(self._hardware))
+        return self._made[key]
+
+
 def parts(stages: tuple[str, ...], settings: Settings, hardware: Hardware) -> list[Part]:
     """The asked-for stages in order.
 
     Raises:
         SettingsError: a model that is not known or whose weights are missing.
     """
-    makers = {"detect": _detect, "pose": _pose, "track": _track}
-    return [makers[name](settings, hardware) for name in stages]
+    estimators = Estimators(hardware)
+    makers = {
+        "detect": lambda: _detect(settings, hardware),
+        "pose": lambda: _pose(settings, estimators),
+        "track": lambda: track_part(settings.track, hardware.device, estimators.of, pose_model),
+    }
+    return [makers[name]() for name in stages]
 
 
 def read_given(file: Path, sequences: tuple[Sequence, ...]) -> GivenDetections:
@@ -70,6 +101,27 @@ def given_boxes(given: GivenDetections, sequence: str) -> Part:
     return Part("detect", make, {"detections": given.file.name}, ModelRef("detections", digest), None)
 
 
+def read_given_poses(path: Path, sequences: tuple[Sequence, ...]) -> GivenPoses:
+    """The poses of a file or folder, by sequence and frame.
+
+    Raises:
+        BadInput: a file cannot be used, naming entry and field; or none of its poses belongs to the sequences.
+    """
+    from posedata.formats.poses import read_poses
+
+    return read_poses(path, sequences)
+
+
+def given_poses(given: GivenPoses, settings: Settings, hardware: Hardware, recover: bool) -> Part:
+    """The track stage for poses from files; with `recover` the model of the pose settings looks for missed people.
+
+    Raises:
+        SettingsError: a model that is not known or whose weights are missing.
+    """
+    pose = settings.pose if recover else None
+    return given_poses_part(settings.track, hardware.device, given, pose, Estimators(hardware).of, pose_model)
+
+
 def _detect(settings: Settings, hardware: Hardware) -> Part:
     entry = find_model(settings.detect.model, "detect")
     if entry.weights == "bundled":
@@ -88,26 +140,25 @@ def _detect(settings: Settings, hardware: Hardware) -> Part:
     return Part("detect", make, settings.detect.model_dump(mode="json"), ModelRef(entry.name, digest), None)
 
 
-def _pose(settings: Settings, hardware: Hardware) -> Part:
+def _pose(settings: Settings, estimators: Estimators) -> Part:
     entry = find_model(settings.pose.model, "pose")
 
     def make(skeleton: str | None) -> Stage:
-        from stages.pose.estimator import make_estimator
         from stages.pose.stage import PoseStage
 
-        return PoseStage(make_estimator(settings.pose, _runtime(hardware)))
+        return PoseStage(estimators.of(settings.pose))
 
-    model = ModelRef(entry.name, bundled_digest(entry))
-    return Part("pose", make, settings.pose.model_dump(mode="json"), model, entry.skeleton)
+    return Part("pose", make, settings.pose.model_dump(mode="json"), pose_model(settings.pose), entry.skeleton)
 
 
-def _track(settings: Settings, hardware: Hardware) -> Part:
-    def make(skeleton: str | None) -> Stage:
-        from stages.track.stage import TrackStage
+def pose_model(settings: PoseSettings) -> ModelRef:
+    """The weights that a record of poses names.
 
-        return TrackStage(settings.track, SKELETONS[skeleton])
-
-    return Part("track", make, settings.track.model_dump(mode="json"), None, None)
+    Raises:
+        SettingsError: a model that is not known or whose weights are missing.
+    """
+    entry = find_model(settings.model, "pose")
+    return ModelRef(entry.name, bundled_digest(entry))
 
 
 def _runtime(hardware: Hardware):

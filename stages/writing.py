@@ -33,12 +33,15 @@ class WriteBehind:
         if len(self._pending) >= _PENDING * len(self.writers):
             self._settle(len(self._pending) // 2)
 
-    def finish(self, warnings: Sequence[str]) -> None:
+    def finish(
+        self,
+        warnings: Sequence[Sequence[str]],  # of each record
+    ) -> None:
         """Waits for all frames, then closes every record, the first stage's first."""
         self._settle(len(self._pending))
         with self.clock.of("write"):
-            for writer in self.writers:
-                writer.finish(warnings)
+            for writer, own in zip(self.writers, warnings):
+                writer.finish(own)
 
     def _settle(self, count: int) -> None:
         for future in self._pending[:count]:

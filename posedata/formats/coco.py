@@ -72,6 +72,22 @@ def read_results(
 ) -> Iterator[tuple[int | str, int | None, np.ndarray, float]]:
     """(image id, or image name; frame number from 0 or None; box [4] xyxy pixels; score) of every entry.
 
+    Raises:
+        BadInput: naming file, entry and field.
+    """
+    for where, entry, image, frame in result_entries(content, path):
+        if "bbox" not in entry:
+            raise BadInput(f"{where} has no bbox; write x, y, width, height")
+        score = 1.0 if entry.get("score") is None else score_of(entry["score"], f"{where}.score")
+        yield image, frame, box_of(entry, where), score
+
+
+def result_entries(
+    content: list[Json],
+    path: Path,  # for messages
+) -> Iterator[tuple[str, dict[str, Json], int | str, int | None]]:
+    """(file and entry for messages; the entry; image id, or image name; frame number from 0 or None) of every entry.
+
     An entry names its image by `image_id`, or by `file_name` or `image_name` (an image, or a video together with
     `frame`). Entries of another category than the person's, number 1, are left out.
 
@@ -90,15 +106,19 @@ def read_results(
         frame = entry.get("frame")
         if frame is not None and (type(frame) is not int or frame < 0):
             raise BadInput(f"{where}.frame is {str(frame)[:40]}, not a whole number from 0")
-        if "bbox" not in entry:
-            raise BadInput(f"{where} has no bbox; write x, y, width, height")
-        box = numbers(entry, "bbox", where)
-        if len(box) != 4 or box[2] <= 0 or box[3] <= 0:
-            raise BadInput(
-                f"{where}.bbox is {str(entry['bbox'])[:60]}; write x, y, width, height, the last two above 0"
-            )
-        score = 1.0 if entry.get("score") is None else score_of(entry["score"], f"{where}.score")
-        yield image, frame, xywh_to_xyxy(box), score
+        yield where, entry, image, frame
+
+
+def box_of(entry: dict[str, Json], where: str) -> np.ndarray:
+    """[4] xyxy of an entry's `bbox`.
+
+    Raises:
+        BadInput: it is no box of some size.
+    """
+    box = numbers(entry, "bbox", where)
+    if len(box) != 4 or box[2] <= 0 or box[3] <= 0:
+        raise BadInput(f"{where}.bbox is {str(entry['bbox'])[:60]}; write x, y, width, height, the last two above 0")
+    return xywh_to_xyxy(box)
 
 
 def _write_images(sequences: tuple[ExportSequence, ...], file: BinaryIO) -> list[dict[int, int]]:

@@ -39,7 +39,7 @@ def read_detections(path: Path, sequences: tuple[Sequence, ...]) -> Detections:
     Raises:
         BadInput: naming file, entry and field; or nothing in the file belongs to any sequence.
     """
-    places = _Places(sequences)
+    places = Places(sequences)
     rows: dict[Place, list[tuple[np.ndarray, float]]] = {}
     unknown, example = 0, ""
     for place, name, box, score in _boxes(path, places):
@@ -68,7 +68,7 @@ def load_detections(path: Path, sequences: tuple[Sequence, ...]) -> dict[str, di
     return read_detections(path, sequences).frames
 
 
-class _Places:
+class Places:
     """Where an image lies: by id, by name, by sequence and frame number. What fits several is nowhere."""
 
     def __init__(self, sequences: tuple[Sequence, ...]) -> None:
@@ -128,7 +128,7 @@ def _image_ids(sequence: Sequence) -> Iterator[int | None]:
         yield int(stem) if stem.isascii() and stem.isdigit() and len(stem) <= 18 else None
 
 
-def _boxes(path: Path, places: _Places) -> Iterator[tuple[Place | None, str, np.ndarray, float]]:
+def _boxes(path: Path, places: Places) -> Iterator[tuple[Place | None, str, np.ndarray, float]]:
     """(where or None, name for messages, box [4] xyxy pixels, score) of every box."""
     if path.suffix.lower() in (".txt", ".csv"):
         sequence = places.sequence(path.stem)

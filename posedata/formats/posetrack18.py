@@ -69,10 +69,24 @@ def people_of(content: Json, path: Path) -> tuple[ImagePeople, ...]:
     Images that annotations name and the list has not come last, with an empty name.
     """
     images = image_list(content, path)
+    rows: dict[int, list[tuple[np.ndarray, float]]] = {frame.id: [] for frame in images}
+    for where, entry, image in entries(content, path):
+        box = _box(entry, where)
+        if box is not None:
+            rows.setdefault(image, []).append((box, _score(entry, where)))
+    names = {frame.id: frame.name for frame in images}
+    return tuple(ImagePeople(names.get(image, ""), image, as_people(found)) for image, found in rows.items())
+
+
+def entries(content: Json, path: Path) -> Iterator[tuple[str, dict[str, Json], int]]:
+    """(file and entry for messages; the entry; image id) of every person.
+
+    Raises:
+        BadInput: naming file and entry.
+    """
     annotations = content.get("annotations", [])
     if not isinstance(annotations, list):
         raise BadInput(f"{path}: 'annotations' is no list; write one, empty if nobody is there")
-    rows: dict[int, list[tuple[np.ndarray, float]]] = {frame.id: [] for frame in images}
     for place, entry in enumerate(annotations):
         where = f"{path}: annotations[{place}]"
         if not isinstance(entry, dict):
@@ -80,11 +94,7 @@ def people_of(content: Json, path: Path) -> tuple[ImagePeople, ...]:
         image = entry.get("image_id")
         if type(image) is not int:
             raise BadInput(f"{where}.image_id is {str(image)[:40]}, not a whole number; write that of its image")
-        box = _box(entry, where)
-        if box is not None:
-            rows.setdefault(image, []).append((box, _score(entry, where)))
-    names = {frame.id: frame.name for frame in images}
-    return tuple(ImagePeople(names.get(image, ""), image, as_people(found)) for image, found in rows.items())
+        yield where, entry, image
 
 
 def _lines(
