@@ -29,19 +29,24 @@ class Tracked:
 
 def confirmed(
     frames: Iterator[Tracked],
-    window: int,  # frames
+    window: int,  # frames that were looked at
 ) -> Iterator[Tracked]:
-    """The frames, `window` of them late, with identities counted from 0 in order of appearance.
+    """The frames, some of them late, with identities counted from 0 in order of appearance.
 
     A track counts from a sighting on that is followed by another within the window; a person seen but once, most
     often a mistake of the detector, gets -1. A window of 0 takes everybody at once.
     """
     held: deque[Tracked] = deque()
     public: dict[int, int] = {}  # the tracker's identity -> ours
+    looked = 0  # of the frames held
     for frame in frames:
         held.append(frame)
-        if len(held) > window:
+        looked += frame.item.ok
+        while looked - held[0].item.ok >= window:  # so many were looked at after it
+            looked -= held[0].item.ok
             yield _released(held, public, window)
+            if not held:
+                break
     while held:
         yield _released(held, public, window)
 

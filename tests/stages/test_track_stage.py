@@ -37,6 +37,13 @@ def test_somebody_seen_again_within_the_window_counts_from_the_beginning():
     assert ids(track(frames, confirm=1)) == [[-1], [], [-1], [], [], []]
 
 
+def test_the_window_counts_the_frames_that_were_looked_at():
+    """Detection with a stride: two looks are more than two frames apart."""
+    skipped = people(status=FrameStatus.SKIPPED)
+    frames = [people((100 + t, 100)) if t % 4 == 0 else skipped for t in range(12)]
+    assert ids(track(frames, confirm=1)) == [[0]] * 9 + [[]] * 3
+
+
 def test_identities_are_counted_without_gaps():
     frames = [people((400, 100)), people((100, 100)), people((103, 100)), people((106, 100))]
     assert ids(track(frames)) == [[-1], [0], [0], [0]]
