@@ -38,9 +38,11 @@ __all__ = [
     "ModelRef",
     "RecordWriter",
     "VideoHeader",
+    "difference",
     "header_digest",
     "iter_frames",
     "part_path",
+    "read_ends",
     "read_footer",
     "read_header",
     "record_digest",
@@ -97,19 +99,17 @@ def read_footer(path: Path) -> Footer:
         BadRecord: the record is incomplete or damaged there.
     """
     with _opened(path) as file:
-        try:
-            size = file.seek(0, 2)
-            window = _TAIL
-            while True:
-                file.seek(max(size - window, 0))
-                tail = file.read(window)
-                start = tail.rfind(b"\n", 0, -1) + 1
-                if start or window >= min(size, MAX_LINE):
-                    break
-                window *= 4
-        except OSError as error:
-            raise _unreadable(path, error) from error
-    return _footer(path, tail[start:])
+        return _footer(path, _last_line(path, file))
+
+
+def read_ends(path: Path) -> tuple[Header, Footer]:
+    """The header and the closing line of a record, opened once; what lies between is not read.
+
+    Raises:
+        BadRecord: there is no such file, or it is damaged there, or incomplete.
+    """
+    with _opened(path) as file:
+        return _header(path, _line(path, file, 1)), _footer(path, _last_line(path, file))
 
 
 def record_digest(path: Path) -> str:
@@ -131,15 +131,21 @@ def record_digest(path: Path) -> str:
 def validity(path: Path, expected: Header) -> str | None:
     """Why the record cannot stand for the one whose header would be `expected`, in words; None where it can.
 
-    Reads the first and the last line only. The version of ptrack does not count: only what changes the content.
+    Reads the first and the last line only.
     """
     if not os.path.exists(path):
         return NO_RECORD
     try:
-        found = read_header(path)
-        read_footer(path)
+        return difference(read_ends(path)[0], expected)
     except BadRecord as error:
         return f"the record is unusable: {error}"
+
+
+def difference(found: Header, expected: Header) -> str | None:
+    """Why a record with the header `found` cannot stand for one with `expected`, in words; None where it can.
+
+    The version of ptrack does not count: only what changes the content.
+    """
     for name in ("stage", "sequence", "skeleton"):
         before, after = getattr(found, name), getattr(expected, name)
         if before != after:
@@ -202,6 +208,22 @@ def _line(path: Path, file: BinaryIO, number: int) -> bytes:
     if not line.endswith(b"\n"):
         raise BadRecord(f"{path}: line {number}: the record is incomplete (it ends before its closing line); {_REDO}")
     return line
+
+
+def _last_line(path: Path, file: BinaryIO) -> bytes:
+    """The last line, found from the file's end."""
+    try:
+        size = file.seek(0, 2)
+        window = _TAIL
+        while True:
+            file.seek(max(size - window, 0))
+            tail = file.read(window)
+            start = tail.rfind(b"\n", 0, -1) + 1
+            if start or window >= min(size, MAX_LINE):
+                return tail[start:]
+            window *= 4
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _header(path: Path, line: bytes) -> Header:

@@ -33,6 +33,7 @@ _NOMINAL_FPS = 25.0  # where neither the frames nor the container say when a fra
 _JITTER = 1.0  # seconds that times may run backwards before this counts as a new beginning
 _GAP = 86400.0  # seconds that may lie between two frames
 _LEAST_STEP = 0.001  # seconds between frames whose times do not rise
+_MOST_FRAMES = 1 << 32  # a larger promise is damage
 _BT709, _BT601, _FULL_RANGE = 1, 5, 2  # FFmpeg's numbers
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics that 8-bit RGB cannot show
 
@@ -116,6 +117,21 @@ def _promised_seconds(container: av.container.InputContainer, stream: av.VideoSt
         return float(stream.duration * stream.time_base)
     alone = len(container.streams) == 1  # else the length may be the sound's
     return container.duration / av.time_base if container.duration and alone else None
+
+
+def promised_frames(path: Path) -> int:
+    """How many frames the container's header promises: a guess to balance work by; 0 where it promises nothing."""
+    try:
+        with ExitStack() as stack:
+            container = _container(path, printable(str(path)), stack)
+            stream = next((s for s in container.streams.video if not _is_cover(s)), None)
+            if stream is None:
+                return 0
+            seconds = _promised_seconds(container, stream)
+            counted = stream.frames or (round(seconds * (_rate(stream) or _NOMINAL_FPS)) if seconds else 0)
+            return min(max(0, counted), _MOST_FRAMES)
+    except (BadInput, OSError, ValueError, OverflowError, av.FFmpegError):
+        return 0  # opening it to decode will say what is wrong
 
 
 class _Pictures:

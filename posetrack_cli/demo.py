@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from configs.settings import Settings
-from posetrack_cli.stages import Job, execute, find
-from stages.wiring import Hardware, parts
+from posetrack_cli.running import Request, execute, find
+from stages.wiring import Hardware, Recipe
 from stages.work import STAGES
 
 SEQUENCE = "900001_mpii_test"
@@ -38,7 +38,6 @@ def demo_command(out: Path, seed: int, frames: int, people: int, threads: int) -
     from eval.report import score_tables
     from posedata.synthetic import write_posetrack18
     from posetrack_cli.export import export_work
-    from posetrack_cli.render import render_sequences
 
     began = time.perf_counter()
     data, work = out / "data" / f"seed{seed}-{frames}-{people}", out / "work" / f"seed{seed}-{frames}-{people}"
@@ -47,11 +46,11 @@ def demo_command(out: Path, seed: int, frames: int, people: int, threads: int) -
         write_posetrack18(data, sequence=SEQUENCE, split="val", seed=seed, frames=frames, people=people)
     click.echo(f"rendered {frames} frames with {people} people into {data} ({time.perf_counter() - began:.1f} s)")
     settings = Settings()
-    job = Job(data, work, "auto", "val", None, None, overwrite=False, dry_run=False, as_json=False, quiet=False)
-    code, folder, done = execute(job, find(job), lambda _: parts(STAGES, settings, Hardware(threads=threads)))
-    if code:
-        return code
-    code = render_sequences(folder, done, settings.render, overwrite=False, quiet=False)
+    request = Request(data, work, split="val", hardware=Hardware(threads=threads))
+    result = execute(request, find(request), Recipe(STAGES, settings), settings.render)
+    if result.code:
+        return result.code
+    folder = result.work
     for name, kind, threshold in _EXPORTS:
         export_work(folder, kind, out / "export" / name, min_keypoint_score=threshold, as_zip=False)
     truth = annotation.parent
@@ -61,5 +60,6 @@ def demo_command(out: Path, seed: int, frames: int, people: int, threads: int) -
     click.echo(
         f"(MOTA with joints from score {_MOTA_THRESHOLD}: leaving out doubtful joints costs AP and helps MOTA)"
     )
-    click.echo(f"look at {folder.record(done[0].id, 'track').parent / 'overlay.mp4'}; everything is under {out}")
-    return code
+    seen = folder.record(result.reports[0].sequence, "track").with_name("overlay.mp4")
+    click.echo(f"look at {seen}; everything is under {out}")
+    return 0

@@ -13,7 +13,10 @@ from pydantic import BaseModel
 
 from configs.settings import Settings, resolve
 
-_GROUPS = ("Input and output", "What to do", "Detect", "Pose", "Track", "Render", "Settings", "Hardware", "Other")
+_GROUPS = (
+    *("Input and output", "What to do", "Detect", "Pose", "Track", "Render"),
+    *("Settings", "Hardware", "Batch", "Other"),
+)
 _SHORT = {  # settings that have an option of their own; all others are reached by --set
     "detect": ("model", "min_box_score", "nms_iou", "max_people", "stride", "long_side"),
     "pose": ("model", "flip", "decode", "nms", "compat"),
@@ -119,6 +122,31 @@ def hardware_options(command: Callable) -> Callable:
     return command
 
 
+def batch_options(command: Callable) -> Callable:
+    """How many sequences are worked on at once, and where."""
+    option, count = option_of("Batch"), click.IntRange(1, 4096)
+    share = click.FloatRange(0, 64)
+    for added in (
+        option(
+            "--tries", type=click.IntRange(1, 100), default=3, show_default=True, help="Of a sequence that fails."
+        ),
+        option(
+            "--lease",
+            type=click.FloatRange(5, 86400),
+            default=120.0,
+            show_default=True,
+            help="Seconds after which the sequence of a silent process is free again.",
+        ),
+        option("--gpus-per-worker", type=share, help="Of Ray workers; 0.25 = four share one; 0 = CPU-only nodes do."),
+        option("--cpus-per-worker", type=share, help="Of Ray workers. [default: --threads]"),
+        option("--ray-address", help="auto = the cluster of this machine, HOST or HOST:PORT. [default: a new one]"),
+        option("--executor", type=click.Choice(("local", "ray")), default="local", show_default=True),
+        option("--workers", type=count, help="Sequences at once. [default: 1; with Ray as many as fit]"),
+    ):
+        command = added(command)
+    return command
+
+
 class FrameRange(click.ParamType):
     """`A-B`: first and last frame, from 0."""
 
@@ -136,7 +164,7 @@ class FrameRange(click.ParamType):
 
 
 class Shard(click.ParamType):
-    """`I/N`: the I-th of N parts, from 1."""
+    """`I/N`: part I of N, counted from 0."""
 
     name = "I/N"
 
@@ -146,6 +174,6 @@ class Shard(click.ParamType):
         if isinstance(value, tuple):
             return value
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", value)
-        if not match or not 1 <= int(match[1]) <= int(match[2]):
-            self.fail(f"{value!r}: write part and number of parts, as 1/4", param, ctx)
+        if not match or int(match[1]) >= int(match[2]):
+            self.fail(f"{value!r}: write part and number of parts, from 0: 0/4, 1/4, 2/4, 3/4", param, ctx)
         return int(match[1]), int(match[2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import cv2
 import torch
 
 from posedata.errors import UsageError
@@ -46,8 +47,20 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def own_device(
+    name: str,
+    worker: int,  # of several on this machine, from 0
+) -> str:
+    """The device of one of several workers: a GPU each, by turns where there are fewer. One that was asked for by its
+    number is everybody's."""
+    if name not in ("auto", "cuda") or not torch.cuda.is_available():
+        return name
+    return f"cuda:{worker % torch.cuda.device_count()}"
+
+
 def runtime(device: str, half: bool | None, batch_size: int, threads: int) -> Runtime:
-    """Sets torch's thread count and resolves the device; half precision is the default on CUDA only."""
+    """Sets the thread counts and resolves the device; half precision is the default on CUDA only."""
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)  # else every worker would use all cores for its crops
     picked = pick_device(device)
     return Runtime(picked, picked.type == "cuda" if half is None else half, batch_size)

@@ -12,19 +12,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 
-from posedata.errors import BadInput
+from posedata.errors import BadInput, BadRecord
 from posedata.people import FramePeople
 from posedata.record_header import header_digest
 from posedata.records import (
+    NO_RECORD,
+    Footer,
     Header,
     ModelRef,
     RecordWriter,
     VideoHeader,
+    difference,
     iter_frames,
+    read_ends,
     read_footer,
     read_header,
-    validity,
 )
 from posedata.sequences import Sequence
 from posedata.video import input_identity, open_sequence
@@ -75,6 +79,7 @@ class SequenceReport:
     resumed_at: int = 0  # frame at which an interrupted run was taken up
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    rendered: list[str] = field(default_factory=list)  # files that were drawn
     error: str | None = None
 
 
@@ -93,6 +98,7 @@ class Pipeline:
         self.work, self.parts, self.frames, self.overwrite = work, parts, frames, overwrite
         self.progress = progress
         self._stages: dict[tuple[object, ...], Stage] = {}
+        self._version = version("ptrack")
 
     def run(self, sequence: Sequence) -> SequenceReport:
         """Brings the records of one sequence up to date.
@@ -102,25 +108,29 @@ class Pipeline:
         """
         report = SequenceReport(sequence.id)
         clock = Clock()
-        plan = self._plan(sequence, report)
+        plan = self._plan(sequence, report, self.work.index(sequence.id))
         if plan:
             self._execute(sequence, plan, report, clock)
+            _summarise(report, read_footer(self.work.record(sequence.id, self.parts[-1].name)))
         report.seconds = dict(clock.seconds)
-        self._summarise(sequence, report)
         return report
 
     def outlook(self, sequence: Sequence) -> SequenceReport:
-        """What `run` would do, without doing it."""
+        """What `run` would do, without doing it; for a sequence that is done, the report that `run` would give.
+
+        Raises:
+            PtrackError: the sequence cannot be opened, or a record of it is unusable.
+        """
         report = SequenceReport(sequence.id)
-        self._plan(sequence, report)
+        index = self.work.index(sequence.id)
+        self._plan(sequence, report, index if index.parent.exists() else None)
         return report
 
-    def _plan(self, sequence: Sequence, report: SequenceReport) -> list[_Planned]:
-        """The stages to run with their headers; fills in the report's reasons."""
-        identity = input_identity(sequence, self.work.index if self.work.root.exists() else None)
-        with open_sequence(sequence) as source:
-            info = source.info
-        video = VideoHeader(info.name, info.fps, info.width, info.height)
+    def _plan(self, sequence: Sequence, report: SequenceReport, index: Path | None) -> list[_Planned]:
+        """The stages to run with their headers; fills in the report's reasons, and its counts where all is done."""
+        identity = input_identity(sequence, index)
+        found = {part.name: _found(self.work.record(sequence.id, part.name)) for part in self.parts}
+        video = _video(sequence, identity, found)
         before = self._before(sequence, identity)
         plan: list[_Planned] = []
         for part in self.parts:
@@ -133,26 +143,28 @@ class Pipeline:
                 sequence=sequence.id,
                 video=video,
                 skeleton=skeleton,
-                ptrack_version=version("ptrack"),
+                ptrack_version=self._version,
                 settings=settings,
                 input_identity=identity,
                 upstream_digest=None if before is None else header_digest(before),
                 model=part.model,
             )
-            path = self.work.record(sequence.id, part.name)
+            there = found[part.name]
             if self.overwrite:
                 reason = "--overwrite"
             else:
-                reason = validity(path, header)
+                reason = there if isinstance(there, str) else difference(there[0], header)
                 if reason is None and plan:  # its neighbours would otherwise have to leave it out
                     reason = f"{plan[-1].part.name} is redone"
             if reason is None:
                 report.kept.append(part.name)
-                header = read_header(path)  # another version of ptrack may have written it
+                header, last = there  # another version of ptrack may have written it
             else:
                 report.made[part.name] = reason
                 plan.append(_Planned(part, header, before))
             before = header
+        if not plan:
+            _summarise(report, last)
         return plan
 
     def _before(self, sequence: Sequence, identity: str) -> Header | None:
@@ -248,15 +260,35 @@ class Pipeline:
             behind.append(number, done)
             yield done
 
-    def _summarise(self, sequence: Sequence, report: SequenceReport) -> None:
-        """Counts and warnings from the closing line of the last record."""
-        footer = read_footer(self.work.record(sequence.id, self.parts[-1].name))
-        report.frames, report.people = footer.counts["frames"], footer.counts["people"]
-        report.tracks, report.dropped = footer.counts.get("tracks"), footer.counts.get("unassigned")
-        if report.tracks is not None and "propagated" in footer.counts:
-            report.recovered = footer.counts["propagated"] + footer.counts["filled"]
-        report.warnings = list(footer.warnings)
-
 
 def _warnings(planned: _Planned) -> list[str]:
     return [] if planned.part.warnings is None else planned.part.warnings(planned.before)
+
+
+def _found(path: Path) -> tuple[Header, Footer] | str:
+    """Both ends of a record, or why there is none that could be used."""
+    if not path.exists():
+        return NO_RECORD
+    try:
+        return read_ends(path)
+    except BadRecord as error:
+        return f"the record is unusable: {error}"
+
+
+def _video(sequence: Sequence, identity: str, found: Mapping[str, tuple[Header, Footer] | str]) -> VideoHeader:
+    """What the headers say of the video: from a record of the same input, else by opening it, which is slow."""
+    for record in found.values():
+        if not isinstance(record, str) and record[0].input_identity == identity:
+            return record[0].video
+    with open_sequence(sequence) as source:
+        info = source.info
+    return VideoHeader(info.name, info.fps, info.width, info.height)
+
+
+def _summarise(report: SequenceReport, footer: Footer) -> None:
+    """Counts and warnings from the closing line of the last record."""
+    report.frames, report.people = footer.counts["frames"], footer.counts["people"]
+    report.tracks, report.dropped = footer.counts.get("tracks"), footer.counts.get("unassigned")
+    if report.tracks is not None and "propagated" in footer.counts:
+        report.recovered = footer.counts["propagated"] + footer.counts["filled"]
+    report.warnings = list(footer.warnings)

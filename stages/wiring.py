@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.models import bundled_digest, find_model
-from configs.settings import PoseSettings, Settings
+from configs.settings import PoseSettings, RenderSettings, Settings
 from posedata.people import FramePeople
 from posedata.records import ModelRef
 from posedata.sequences import Sequence
 from stages.pipeline import Part
 from stages.stream import Stage
 from stages.wiring_track import given_poses_part, track_part
+from stages.work import WorkFolder
 
 if TYPE_CHECKING:
     from posedata.formats.poses import GivenPoses
     from stages.pose.estimator import PoseEstimator
+    from stages.render.render import RenderReport
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class GivenDetections:
     """Boxes that the user brings."""
 
     file: Path
+    digest: str  # sha256 of the file, hexadecimal
     frames: Mapping[str, Mapping[int, FramePeople]]  # sequence id -> frame -> people
     warnings: tuple[str, ...] = ()
 
@@ -60,6 +63,33 @@ class Estimators:
 
             self._made[key] = make_estimator(settings, _runtime(self._hardware))
         return self._made[key]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the parts of a pipeline are made from; can be sent to another process."""
+
+    stages: tuple[str, ...]
+    settings: Settings
+    given: GivenDetections | None = None  # in place of the detector
+    poses: GivenPoses | None = None  # in place of the pose stage: tracking alone
+    recover: bool = False  # with `poses`: the model of the pose settings looks for missed people
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether all sequences have the same parts."""
+        return self.given is None
+
+    def parts(self, sequence: Sequence, hardware: Hardware) -> list[Part]:
+        """The parts for one sequence.
+
+        Raises:
+            SettingsError: a model that is not known or whose weights are missing.
+        """
+        if self.poses is not None:
+            return [given_poses(self.poses, self.settings, hardware, self.recover)]
+        made = parts(tuple(s for s in self.stages if s != "detect" or self.given is None), self.settings, hardware)
+        return made if self.given is None else [given_boxes(self.given, sequence.id), *made]
 
 
 def parts(stages: tuple[str, ...], settings: Settings, hardware: Hardware) -> list[Part]:
@@ -86,7 +116,8 @@ def read_given(file: Path, sequences: tuple[Sequence, ...]) -> GivenDetections:
     from posedata.formats.detections import read_detections
 
     found = read_detections(file, sequences)
-    return GivenDetections(file, found.frames, found.warnings)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return GivenDetections(file, digest, found.frames, found.warnings)
 
 
 def given_boxes(given: GivenDetections, sequence: str) -> Part:
@@ -97,8 +128,33 @@ def given_boxes(given: GivenDetections, sequence: str) -> Part:
 
         return GivenBoxes(given.frames.get(sequence, {}))
 
-    digest = hashlib.sha256(given.file.read_bytes()).hexdigest()
-    return Part("detect", make, {"detections": given.file.name}, ModelRef("detections", digest), None)
+    return Part("detect", make, {"detections": given.file.name}, ModelRef("detections", given.digest), None)
+
+
+def is_rendered(work: WorkFolder, sequence: Sequence, settings: RenderSettings) -> bool:
+    """Whether the pictures of a sequence were made from its tracks with these settings.
+
+    Raises:
+        BadRecord: there are no tracks.
+    """
+    from stages.render import render as renderer
+
+    record = work.record(sequence.id, "track")
+    return renderer.is_rendered(record, record.parent, settings)
+
+
+def render(
+    work: WorkFolder, sequence: Sequence, settings: RenderSettings, progress: Callable[[int], None] | None = None
+) -> RenderReport:
+    """Draws the overlay and the pictures of a sequence from its tracks.
+
+    Raises:
+        PtrackError: the record is damaged, or the pictures cannot be written.
+    """
+    from stages.render import render as renderer
+
+    record = work.record(sequence.id, "track")
+    return renderer.render_sequence(sequence, record, record.parent, settings, progress)
 
 
 def read_given_poses(path: Path, sequences: tuple[Sequence, ...]) -> GivenPoses:

@@ -53,10 +53,16 @@ class WorkFolder:
             content = {"schema": "ptrack/1", "source": source, "views": [*views, view]}
             write_atomically(self.root / _NAME, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
 
-    @property
-    def index(self) -> Path:
-        """Where the sizes and times of inputs are remembered, so that unchanged ones are not read again."""
-        return self.root / "inputs.json"
+    def index(self, sequence: str) -> Path:
+        """Where the sizes and times of a sequence's files are remembered, so that unchanged ones are not read again.
+
+        One for each sequence: one for all would be read and written anew for every one of a million.
+        """
+        return self.root / sequence / "input.stamp"
+
+    def failure(self, sequence: str) -> Path:
+        """Where it is kept why a sequence was given up; it goes when the sequence succeeds."""
+        return self.root / sequence / "failure.note"
 
     @property
     def run_log(self) -> Path:

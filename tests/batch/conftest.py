@@ -1,0 +1,41 @@
+"""A PoseTrack18-like split of twelve short sequences, and what one process makes of it.
+
+Makes the helper module `batch_runs` importable to the tests of this folder.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from posedata.synthetic import write_posetrack18
+
+sys.path.insert(0, str(Path(__file__).parent))
+from batch_runs import CHEAP, SEQUENCES, run
+
+
+@pytest.fixture(scope="session")
+def split(tmp_path_factory) -> Path:
+    """Images and annotations of a test split: 2 to 5 frames a sequence, in an order that is not that of the names."""
+    root = tmp_path_factory.mktemp("batch") / "PoseTrack18"
+    for number in range(SEQUENCES):
+        write_posetrack18(
+            root,
+            sequence=f"9{number:05d}_mpii_test",
+            split="test",
+            seed=number,
+            frames=2 + number * 5 % 4,
+            size=(128, 96),
+            people=1,
+        )
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished(split, tmp_path_factory) -> Path:
+    """The work folder of one process."""
+    folder = tmp_path_factory.mktemp("finished")
+    run("run", split, "--work", folder / "work", *CHEAP, "-q", cwd=folder)
+    return folder / "work"
