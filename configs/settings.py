@@ -149,7 +149,7 @@ def resolve(
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{key}: {first['msg']}, not {first['input']!r}") from None
+        raise SettingsError(f"{key}: {first['msg']}, not {_shown(first['input'])}") from None
 
 
 def preset_names() -> list[str]:
@@ -202,6 +202,12 @@ def _set(tree: dict, key: str, value: object, where: str) -> None:
         raise SettingsError(f"{where}: unknown setting {key!r}{_nearest(key, known)}")
     section, name = key.split(".")
     tree.setdefault(section, {})[name] = value
+
+
+def _shown(value: object) -> str:
+    """Short whatever it is: a few lines of YAML make a list that would fill the memory as text."""
+    text = f"a {type(value).__name__}" if isinstance(value, (list, dict, set, tuple)) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ import click
 from configs.errors import SettingsError
 from posedata.errors import PtrackError
 
+BUG = "this is a mistake in ptrack"
 _COMMANDS = {  # name -> (module, function); imported when called, so that `ptrack --help` starts in a blink
     "run": ("posetrack_cli.stages", "run_command"),
     "detect": ("posetrack_cli.stages", "detect_command"),
@@ -110,6 +111,12 @@ def run() -> None:
         if verbose:
             traceback.print_exc()
         click.echo(f"ptrack: {_said(error)}; mend that and run the same command again", err=True)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours ends in a sentence, too
+        if verbose:
+            traceback.print_exc()
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        click.echo(f"ptrack: {BUG} ({what}); run the command with -vv and report what it prints", err=True)
         sys.exit(1)
 
 

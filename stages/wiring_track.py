@@ -181,9 +181,9 @@ def _poses_in(pose: PoseSettings, before: Header, estimator_of: EstimatorOf, mod
         BadInput: its weights are others by now.
     """
     if model_of(pose) != before.model:
+        made_by = "no model" if before.model is None else f"other weights of {before.model.name} than lie here"
         raise BadInput(
-            f"{before.sequence}: its poses were made by other weights of {before.model.name} than lie here; "
-            "run `ptrack pose` again, or --no-recover"
+            f"{before.sequence}: its poses were made by {made_by}; run `ptrack pose` again, or --no-recover"
         )
     return _for_one_frame(estimator_of(pose))
 
