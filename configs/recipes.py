@@ -31,6 +31,7 @@ class _Published(Training):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0, ge=0)
     schedule: Literal["cosine", "steps", "cyclic"] = "steps"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
     loader_workers: int = Field(4, ge=0)
     init_layers: tuple[str, ...] = ()  # of the initial weights only these layers; empty = all that fit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def training_presets(what: str | None = None) -> list[str]:
     if what is None:
         return names
     kinds = {_kind(model) for model in KINDS[what]}
-    return [name for name in names if _tree(name)["kind"] in kinds]
+    return [name for name in names if _kind_of(name) in kinds]
 
 
 def training_settings(
@@ -71,14 +72,21 @@ def training_settings(
     )
 
 
+@cache
+def _text(name: str) -> str:
+    return (resources.files("configs") / "presets" / "training" / f"{name}.yaml").read_text()
+
+
+@cache
+def _kind_of(name: str) -> str:
+    return _tree(name)["kind"]
+
+
 def _tree(name: str) -> dict:
     """A preset's keys over those of the one that it `extends`."""
-    folder = resources.files("configs") / "presets" / "training"
-    tree = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    tree = yaml.safe_load(_text(name))
     base = tree.pop("extends", None)
-    if base is None:
-        return tree
-    return {**_tree(base), **tree}
+    return tree if base is None else {**_tree(base), **tree}
 
 
 def _kind(model: type[Training]) -> str:

@@ -32,7 +32,8 @@ def plot_curves(
     for name in [k for k in rows[0] if k not in known]:
         right.plot(seen, [r.get(name, float("nan")) for r in rows], label=name)
     right.set(xlabel="thousand samples", ylabel="validation", ylim=(0, 1))
-    right.legend(fontsize=8)
+    if right.lines:
+        right.legend(fontsize=8)
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.tight_layout()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,10 +15,7 @@ from stages.detect.letterbox import letterbox
 from stages.detect.postprocess import select_boxes
 from stages.tensors import normalise
 from stages.train.assign import Cells, all_cells, assign
-from stages.train.checkpoint import Progress
 from stages.train.detect_data import DetectionSamples, detection_samples, read_pictures
-from stages.train.init import load_initial
-from stages.train.loop import train
 from stages.train.losses import pairwise_giou, quality_focal
 from stages.train.pose_data import read_rgb
 from stages.train.rendered import rendered_set
@@ -112,11 +108,6 @@ def picture_loss(
     return score, box, quality.sum()
 
 
-def train_detector(settings: DetectorTraining, run_dir: Path, say: Callable[[str], None]) -> Progress:
-    """Trains `compact` and leaves its best weights in `run_dir/best.safetensors`."""
-    torch.manual_seed(settings.seed)
-    model = CompactDetector()
-    if settings.init is not None:
-        load_initial(model, settings.init, say)
-    task = DetectorTask(settings, rendered_set("detector", settings, run_dir))
-    return train(model, task, settings, run_dir, say)
+def compact_detector(settings: DetectorTraining, run_dir: Path) -> tuple[CompactDetector, DetectorTask]:
+    """The bundled network as training begins, and what it is taught; rendered pictures lie in the run folder."""
+    return CompactDetector(), DetectorTask(settings, rendered_set("detector", settings, run_dir))

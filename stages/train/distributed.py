@@ -65,3 +65,8 @@ def joined(device: str) -> Iterator[tuple[Ranks, torch.device]]:
         yield Ranks(dist.get_rank(), world), picked
     finally:
         dist.destroy_process_group()
+
+
+def started_first() -> bool:
+    """Whether this process is the one that writes."""
+    return int(os.environ.get("RANK", "0")) == 0

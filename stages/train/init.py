@@ -5,31 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from posedata.errors import BadInput
+from stages.checkpoint_file import COUNTER, read_checkpoint
+
+_OUTER = "posenet."  # SimplePose's keys have it, checkpoints are read without
+_NAMED = 12  # layers that a report lists at most
 
 
-def load_initial(model: nn.Module, path: Path, say: Callable[[str], None]) -> None:
-    """Loads every weight of `path` (safetensors) whose name and shape the model has.
+def load_initial(
+    model: nn.Module,
+    path: Path,
+    say: Callable[[str], None],
+    layers: tuple[str, ...] = (),  # first parts of the names that are wanted; empty = all
+) -> None:
+    """Loads every weight whose name and shape the model has, whatever wraps them: ImageNet's, COCO's, one of ours.
 
     Raises:
         BadInput: the file cannot be read, or nothing in it fits.
     """
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise BadInput(f"{path}: cannot be read as safetensors ({error})") from None
+    weights = read_checkpoint(path).weights
     own = model.state_dict()
-    fitting = {k: v.to(own[k].dtype) for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    if all(key.startswith(_OUTER) for key in own):
+        weights = {_OUTER + key: value for key, value in weights.items()}
+    fitting = {
+        k: v.to(own[k].dtype)
+        for k, v in weights.items()
+        if k in own and own[k].shape == v.shape and (not layers or k.split(".")[0] in layers)
+    }
     if not fitting:
-        raise BadInput(f"{path}: none of its {len(weights)} weights fits this network")
+        raise BadInput(f"{path}: none of its {len(weights)} weights fits this network; give weights of its backbone")
     model.load_state_dict(fitting, strict=False)
-    missing = sorted({k.rsplit(".", 1)[0] for k in own if k not in fitting})
-    unused = sorted({k.rsplit(".", 1)[0] for k in weights if k not in fitting})
+    missing = [k for k in own if k not in fitting and not k.endswith(COUNTER)]
+    unused = [k for k in weights if k not in fitting]
     say(
-        f"{path}: {len(fitting)} of {len(own)} weights loaded; not in the file: {missing or 'none'}; "
-        f"unused: {unused or 'none'}"
+        f"{path}: {len(fitting)} of {len(own)} weights loaded; not in the file: {_listed(missing)}; "
+        f"unused: {_listed(unused)}"
     )
+
+
+def _listed(keys: list[str]) -> str:
+    """The layers of keys."""
+    layers = sorted({k.rsplit(".", 1)[0] for k in keys})
+    more = f" and {len(layers) - _NAMED} more" if len(layers) > _NAMED else ""
+    return ", ".join(layers[:_NAMED]) + more if layers else "none"

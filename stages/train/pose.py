@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,6 @@ from configs.training import Phase, PoseTraining, TrainingSet
 from posedata.skeletons import SKELETONS
 from stages.pose.networks.compact import CompactPose, target_sigma
 from stages.tensors import normalise
-from stages.train.checkpoint import Progress
-from stages.train.init import load_initial
-from stages.train.loop import train
 from stages.train.losses import spatial_cross_entropy
 from stages.train.pose_data import PoseSamples, pose_samples, read_people
 from stages.train.rendered import rendered_set
@@ -93,10 +89,6 @@ def heatmap_scale(crop: tuple[int, int], heatmap: tuple[int, int]) -> torch.Tens
     return torch.tensor([(heatmap[1] - 1) / (crop[1] - 1), (heatmap[0] - 1) / (crop[0] - 1)])
 
 
-def train_pose(settings: PoseTraining, run_dir: Path, say: Callable[[str], None]) -> Progress:
-    """Trains `compact` and leaves its best weights in `run_dir/best.safetensors`."""
-    torch.manual_seed(settings.seed)
-    model = CompactPose(len(SKELETONS[settings.skeleton]))
-    if settings.init is not None:
-        load_initial(model, settings.init, say)
-    return train(model, PoseTask(settings, rendered_set("pose", settings, run_dir)), settings, run_dir, say)
+def compact_pose(settings: PoseTraining, run_dir: Path) -> tuple[CompactPose, PoseTask]:
+    """The bundled network as training begins, and what it is taught; rendered pictures lie in the run folder."""
+    return CompactPose(len(SKELETONS[settings.skeleton])), PoseTask(settings, rendered_set("pose", settings, run_dir))

@@ -22,7 +22,7 @@ from stages.checkpoint_file import read_checkpoint
 from stages.pose.checkpoints import identify, network_of
 from stages.pose.networks import create
 
-PUBLISHED = [entry for entry in model_table() if entry.weights == "file"]
+PUBLISHED = [entry for entry in model_table() if entry.weights == "file" and entry.licence != "yours"]
 R50 = "pose-resnet50-coco-256x192"
 
 
@@ -96,7 +96,7 @@ def test_each_published_model_is_recognised_from_its_keys(tmp_path, name):
     found = identify(path)
     assert name in [m.name for m in found.fits]
     assert {m.architecture for m in found.fits} == {entry.architecture}
-    assert {m.skeleton for m in found.fits} == {entry.skeleton}
+    assert {m.skeleton for m in found.fits if m in PUBLISHED} == {entry.skeleton}
     if entry.authors_file:
         assert found.by_name == found.fits[0] == entry
 

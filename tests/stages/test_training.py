@@ -16,9 +16,9 @@ from stages.train.assign import all_cells, assign
 from stages.train.detect_data import detection_samples
 from stages.train.detector import picture_loss
 from stages.train.losses import pairwise_giou, spatial_cross_entropy
-from stages.train.pose import train_pose
 from stages.train.pose_data import pose_samples
 from stages.train.samples import Draws, repeated
+from stages.train.start import start
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_detection_pictures_keep_their_boxes_inside_and_mark_ignore_boxes(pictur
 
 def test_a_stopped_training_goes_on_to_the_same_weights(pictures, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train_pose(pose_settings(pictures), whole, lambda _: None)
+    start(pose_settings(pictures), whole, lambda _: None)
     torch.manual_seed(99)
 
     def stop_after_two(line: str) -> None:
@@ -145,8 +145,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(pictures, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_pose(pose_settings(pictures), parts, stop_after_two)
-    train_pose(pose_settings(pictures), parts, lambda _: None)
+        start(pose_settings(pictures), parts, stop_after_two)
+    start(pose_settings(pictures), parts, lambda _: None)
     a, b = (torch.load(run / "last.pt", weights_only=True) for run in (whole, parts))
     assert a["progress"]["draws"] == b["progress"]["draws"] == 24
     for name, value in a["model"].items():
@@ -155,7 +155,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(pictures, tmp_path):
 
 
 def test_training_lowers_the_loss(pictures, tmp_path):
-    progress = train_pose(pose_settings(pictures, samples=180, validate_samples=90), tmp_path / "run", lambda _: None)
+    progress = start(pose_settings(pictures, samples=180, validate_samples=90), tmp_path / "run", lambda _: None)
     assert progress.history[-1]["loss"] < progress.history[0]["loss"]
 
 
@@ -165,7 +165,7 @@ def test_a_checkpoint_that_runs_code_is_refused(pictures, tmp_path):
     marker = tmp_path / "was_here"
     torch.save({"model": _Hostile(str(marker))}, run / "last.pt")
     with pytest.raises(BadInput, match=r"last\.pt"):
-        train_pose(pose_settings(pictures), run, lambda _: None)
+        start(pose_settings(pictures), run, lambda _: None)
     assert not marker.exists()
 
 

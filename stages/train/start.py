@@ -1,0 +1,105 @@
+"""From settings to a network, its task and a run of it; or to a rehearsal that writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from configs.recipes import BottomUpTraining, HeatmapTraining, WarperTraining
+from configs.training import DetectorTraining, PoseTraining, Training
+from posedata.errors import UsageError
+from stages.device import pick_device
+from stages.pose.networks import create
+from stages.train.checkpoint import Progress
+from stages.train.distributed import started_first
+from stages.train.init import load_initial
+from stages.train.loop import Task, train
+from stages.train.schedule import learning_rate, plan
+
+
+def prepare(settings: Training, run_dir: Path, say: Callable[[str], None]) -> tuple[nn.Module, Task]:
+    """The network, with initial weights where they are given, and what it is taught.
+
+    Raises:
+        BadInput: data or weights cannot be used.
+        UsageError: the settings do not fit the network.
+    """
+    torch.manual_seed(settings.seed)
+    if isinstance(settings, PoseTraining):
+        from stages.train.pose import compact_pose
+
+        model, task = compact_pose(settings, run_dir)
+    elif isinstance(settings, DetectorTraining):
+        from stages.train.detector import compact_detector
+
+        model, task = compact_detector(settings, run_dir)
+    else:
+        model, task = _published(settings, say)
+    if settings.init is not None:
+        load_initial(model, settings.init, say, getattr(settings, "init_layers", ()))
+    return model, task
+
+
+def _published(settings: Training, say: Callable[[str], None]) -> tuple[nn.Module, Task]:
+    from stages.train.crowd_task import CrowdTask
+    from stages.train.heatmaps import HeatmapTask
+    from stages.train.warper import WarperTask, freeze
+
+    kinds = {WarperTraining: WarperTask, HeatmapTraining: HeatmapTask, BottomUpTraining: CrowdTask}
+    task = kinds[type(settings)](settings, say)
+    try:
+        model = create(task.entry.architecture, **{**task.entry.options, **settings.options})
+    except ValueError as error:
+        raise UsageError(f"options: {error}") from None
+    if isinstance(settings, WarperTraining) and settings.freeze:
+        freeze(model)
+    return model, task
+
+
+def start(settings: Training, run_dir: Path, say: Callable[[str], None]) -> Progress:
+    """Trains; see `loop.train`."""
+    told = say if started_first() else _silent
+    model, task = prepare(settings, run_dir, told)
+    return train(model, task, settings, run_dir, say)
+
+
+def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> None:
+    """Reads the data, runs one batch forward and back on the device, and says what a run would be."""
+    torch.set_num_threads(settings.threads)
+    model, task = prepare(settings, run_dir, say)
+    device = pick_device(settings.device)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    say(f"{trained / 1e6:.2f} M weights to train of {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M")
+    whole = plan(settings, task.epoch())
+    for stretch in whole.stretches:
+        batch, samples = stretch.phase.batch * settings.accumulate, stretch.last - stretch.first
+        height, width = task.size(stretch.phase)
+        epochs = samples / whole.epoch
+        say(f"{height}x{width}: {samples} samples ({epochs:g} epochs), {-(-samples // batch)} steps of {batch}")
+    points = sorted({0, *(round(s * whole.epoch) for s in settings.steps), whole.total - 1})
+    rates = [f"{learning_rate(settings, whole, d, 0.0):.3g} at epoch {d / whole.epoch:g}" for d in points]
+    say(f"learning rate: {', '.join(rates)}")
+    phase = settings.phases[0]
+    data, began = task.samples(phase), time.perf_counter()
+    batch = task.collate([data[k] for k in range(phase.batch)])
+    loaded = time.perf_counter() - began
+    for name in task.faulty(batch):
+        say(f"{name}: cannot be read as a picture")
+    model.to(device).train()
+    began = time.perf_counter()
+    loss = task.loss(model, batch, device)
+    loss.backward()
+    value = loss.item()  # waits for the device
+    spent = time.perf_counter() - began
+    say(
+        f"one batch of {phase.batch}: loss {value:.5f}; {phase.batch / loaded:.1f} samples a second from one loader, "
+        f"{phase.batch / spent:.1f} through the network (first batch, so slower than later ones)"
+    )
+
+
+def _silent(_: str) -> None:
+    """What processes but the first say."""

@@ -1,0 +1,204 @@
+"""Every training preset: valid, and three steps of the optimiser on small data; four by the command at full size.
+
+Quick tests train on rendered people, slow ones on crops of the development data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_sets import data_of, lay_out
+
+from configs.errors import SettingsError
+from configs.models import find_model
+from configs.recipes import BottomUpTraining, HeatmapTraining, WarperTraining
+from configs.training_presets import KINDS, training_presets, training_settings
+from posedata.errors import BadInput, UsageError
+from posedata.synthetic.training_set import write_training_set
+from stages.train.start import prepare, rehearse, start
+
+PUBLISHED = [(what, name) for what in KINDS for name in training_presets(what) if not name.startswith("compact")]
+QUICK = {"mrheat2-small", "posewarper-small", "simplepose-small"}
+SMALL = (
+    "max_steps=3",
+    "threads=1",
+    "loader_workers=0",
+    "validate_limit=1",
+    "validate_samples=100",
+    "tensorboard=false",
+    "precision=fp32",
+)
+
+
+def silent(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
+    """Rendered people in every layout."""
+    root = tmp_path_factory.mktemp("sets")
+    annotations = write_training_set(root / "rendered", "pose", 10, seed=0)
+    return lay_out(root / "laid", annotations, "ptrack-19", 4)
+
+
+@pytest.fixture(scope="module")
+def real(test_data, tmp_path_factory) -> Path:
+    """People of the training crops in every layout."""
+    return lay_out(tmp_path_factory.mktemp("real"), test_data / "train" / "pose" / "train.json", "ptrack-19", 4)
+
+
+def reduced(what: str, preset: str, data: Path, *more: str):
+    settings = training_settings(what, preset, data, (*SMALL, *more))
+    size = (128, 128) if isinstance(settings, BottomUpTraining) else (96, 64)
+    phases = tuple(p.model_copy(update={"size": size, "batch": 2, "epochs": 5}) for p in settings.phases)
+    return settings.model_copy(update={"phases": phases})
+
+
+def three_steps(what: str, preset: str, data: Path, run: Path) -> None:
+    """Trains; losses are numbers, figures are there, and what has to learn has changed."""
+    settings = reduced(what, preset, data)
+    before, _ = prepare(settings, run, silent)
+    progress = start(settings, run, silent)
+    [row] = progress.history
+    assert progress.steps == 3 and progress.skipped == 0 and 0 < row["loss"] < 1e4
+    assert {"ap", "poseval_ap", "pckh"} & set(row)
+    after = load_file(run / "best.safetensors")
+    changed = {k for k, v in before.named_parameters() if not torch.equal(v, after[k])}
+    frozen = {k for k, v in before.named_parameters() if not v.requires_grad}
+    assert changed and not changed & frozen
+    assert bool(frozen) == isinstance(settings, WarperTraining)
+
+
+@pytest.mark.parametrize("what, preset", [p for p in PUBLISHED if p[1] in QUICK])
+def test_small_presets_train(what, preset, rendered, tmp_path):
+    three_steps(what, preset, data_of(rendered, preset), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what, preset", [p for p in PUBLISHED if p[1] not in QUICK])
+def test_every_preset_takes_three_steps(what, preset, real, tmp_path):
+    three_steps(what, preset, data_of(real, preset), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "what, preset",
+    [
+        ("pose", "pose-resnet50-coco-256x192"),
+        ("pose", "hrnet-w32-mpii-256x256"),
+        ("warper", "posewarper-posetrack18"),
+        ("bottom-up", "simplepose-384"),
+    ],
+)
+def test_the_command_at_full_size(what, preset, real, tmp_path):
+    settings = training_settings(what, preset, data_of(real, preset))
+    size = f"size: {list(settings.phases[0].size)}, " if settings.phases[0].size else ""
+    command = [str(Path(sys.executable).with_name("ptrack")), "train", what, "--preset", preset]
+    command += ["--data", str(data_of(real, preset)), "--run", str(tmp_path / "run")]
+    for change in (*SMALL, f"phases=[{{{size}epochs: 3, batch: 1}}]"):
+        command += ["--set", change]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    written = {p.name for p in (tmp_path / "run").iterdir()}
+    assert {"settings.json", "log.csv", "steps.csv", "curves.png", "last.pt", "best.safetensors"} <= written
+    assert "samples=3 " in done.stdout
+
+
+def test_every_preset_is_valid_cites_its_source_and_names_a_known_model(tmp_path):
+    assert len(PUBLISHED) > 40
+    for what, name in PUBLISHED:
+        settings = training_settings(what, name, tmp_path)
+        entry = find_model(settings.model, "pose")
+        assert settings.source, name
+        if isinstance(settings, HeatmapTraining):
+            height = (settings.phases[0].size or entry.input)[0]
+            assert settings.sigma == {128: 1, 256: 2, 384: 3}[height], name
+        assert settings.train[0].annotations.is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "what, preset, changes, words",
+    [
+        ("pose", "hrnet-w32-coco-256x19", (), "did you mean 'hrnet-w32-coco-256x192'"),
+        ("warper", "simplepose-384", (), "there are posewarper"),
+        ("pose", "mrheat2-small", ("lerning_rate=1",), "did you mean 'learning_rate'"),
+        ("pose", "mrheat2-small", ("learning_rate=fast",), "learning_rate"),
+        ("pose", "mrheat2-small", ("phases=[{batch: 2}]",), "either samples or epochs"),
+        ("pose", "mrheat2-small", ("train=[{annotations: a, format: yaml}]",), "format"),
+    ],
+)
+def test_wrong_presets_and_settings_are_named(what, preset, changes, words, tmp_path):
+    with pytest.raises(SettingsError, match=words):
+        training_settings(what, preset, tmp_path, changes)
+
+
+@pytest.mark.parametrize(
+    "what, preset, changes, words",
+    [
+        ("pose", "mrheat2-small", ("options={num_layers: 49}",), "ResNet-49"),
+        ("bottom-up", "simplepose-small", ("model=hrnet-w32-coco-256x192",), "no bottom-up network"),
+        ("pose", "mrheat2-small", ("model=simplepose",), "no top-down network"),
+        ("warper", "posewarper-small", ("model=hrnet-w16-posetrack-128x96",), "needs a posewarper"),
+    ],
+)
+def test_settings_that_do_not_fit_a_network_are_named(what, preset, changes, words, rendered, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        prepare(training_settings(what, preset, data_of(rendered, preset), changes), tmp_path, silent)
+
+
+def test_initial_weights_are_loaded_where_they_fit_and_the_rest_is_told(rendered, tmp_path):
+    from safetensors.torch import save_file
+
+    preset, data = "mrheat2-small", data_of(rendered, "mrheat2-small")
+    model, _ = prepare(reduced("pose", preset, data), tmp_path, silent)
+    weights = {f"module.{k}": v.clone() for k, v in model.state_dict().items() if not k.startswith("deconv3")}
+    weights["module.fc.weight"] = torch.zeros(10, 512)
+    weights["module.final_layer.weight"] = torch.zeros(16, 256, 1, 1)  # of another skeleton
+    weights["module.conv1.weight"] += 1
+    torch.save({"state_dict": weights}, tmp_path / "init.pth")
+    said = []
+    begun, _ = prepare(reduced("pose", preset, data, f"init={tmp_path / 'init.pth'}"), tmp_path, said.append)
+    [report] = [line for line in said if "weights loaded" in line]
+    assert "not in the file: deconv3.0, deconv3.1, final_layer" in report and "unused: fc, final_layer" in report
+    torch.testing.assert_close(begun.state_dict()["conv1.weight"], weights["module.conv1.weight"])
+    torch.testing.assert_close(begun.state_dict()["final_layer.bias"], model.state_dict()["final_layer.bias"])
+    save_file({"other": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(BadInput, match="none of its 1 weights fits"):
+        prepare(reduced("pose", preset, data, f"init={tmp_path / 'other.safetensors'}"), tmp_path, silent)
+
+
+def test_a_rehearsal_says_what_would_be_done_and_writes_nothing(rendered, tmp_path):
+    said = []
+    rehearse(reduced("pose", "mrheat2-small", data_of(rendered, "mrheat2-small")), tmp_path / "run", said.append)
+    text = "\n".join(said)
+    assert "4 people to train on" in text and "20 samples (5 epochs), 10 steps of 2" in text and "loss" in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_trains_and_knows_one_batch_by_heart(rendered, tmp_path):
+    from click.testing import CliRunner
+
+    from posetrack_cli.main import main
+
+    data = data_of(rendered, "mrheat2-small")
+    changes = ("threads=1", "loader_workers=0", "precision=fp32", "phases=[{size: [64, 64], epochs: 9, batch: 2}]")
+    changes += ("sigma=2", "learning_rate=0.0002")
+    command = ["train", "pose", "--preset", "mrheat2-small", "--data", str(data), "--run", str(tmp_path / "run")]
+    command += [part for change in changes for part in ("--set", change)]
+    done = CliRunner().invoke(main, [*command, "--overfit", "10"], catch_exceptions=False)
+    assert done.exit_code == 0
+    rows = (tmp_path / "run" / "steps.csv").read_text().splitlines()[1:]
+    losses = [float(row.split(",")[3]) for row in rows]
+    assert len(losses) == 10 and losses[-1] < 0.9 * losses[0]
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 5000
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["overfit"] is True
