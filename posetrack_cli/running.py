@@ -101,8 +101,9 @@ def request_of(options: dict[str, object]) -> Request:
 
 
 def find(request: Request) -> Discovery:
-    """The sequences of the request's source."""
-    return discover(request.source, request.kind, request.split)
+    """The sequences of the request's source; by absolute paths where other machines must find them."""
+    source = request.source if request.executor == "local" else Path(os.path.abspath(request.source))
+    return discover(source, request.kind, request.split)
 
 
 def default_work(source: Path) -> Path:

@@ -84,6 +84,15 @@ class WorkFolder:
         return list({s.id: s for kind, split in views for s in discover(source, kind, split).sequences}.values())
 
     @property
+    def is_tracked(self) -> bool:
+        """Whether people are tracked here; unrelated images get poses alone.
+
+        Raises:
+            BadInput: this is no work folder.
+        """
+        return any(kind != "images" for kind, _ in self._content()["views"])
+
+    @property
     def source(self) -> Path:
         """What the work is about, which may be gone.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 SEQUENCES = 12
@@ -27,3 +29,11 @@ def run(*arguments: object, cwd: Path, code: int = 0, **environment: str) -> sub
 
 def records(work: Path) -> dict[str, bytes]:
     return {str(path.relative_to(work)): path.read_bytes() for path in sorted(work.glob("*/*.json"))}
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen, seconds: float = 240) -> None:
+    """Until it is so, or the process ended: then the moment was missed, which is no failure."""
+    until = time.monotonic() + seconds
+    while not what() and process.poll() is None:
+        assert time.monotonic() < until, "it never came to that"
+        time.sleep(0.02)

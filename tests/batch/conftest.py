@@ -5,6 +5,7 @@ Makes the helper module `batch_runs` importable to the tests of this folder.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -39,3 +40,14 @@ def finished(split, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     run("run", split, "--work", folder / "work", *CHEAP, "-q", cwd=folder)
     return folder / "work"
+
+
+@pytest.fixture(scope="session")
+def broken(split, tmp_path_factory) -> tuple[Path, str]:
+    """The split with one sequence none of whose pictures can be read, and the name of that one."""
+    root = tmp_path_factory.mktemp("broken") / "PoseTrack18"
+    shutil.copytree(split, root)
+    folder = sorted((root / "images" / "test").iterdir())[3]
+    for picture in folder.iterdir():
+        picture.write_bytes(b"no picture")
+    return root, folder.name
