@@ -39,6 +39,11 @@ class ModelEntry(BaseModel):
     licence: str
     score: str | None = None  # published or measured, in words
 
+    @property
+    def bottom_up(self) -> bool:
+        """Whether it finds people by itself, without boxes."""
+        return self.stage == "pose" and self.architecture.startswith("imhn")
+
 
 @cache
 def model_table() -> tuple[ModelEntry, ...]:
@@ -65,6 +70,35 @@ def find_model(name: str, stage: str) -> ModelEntry:
 def bundled_weights(entry: ModelEntry) -> Path:
     """Where the weights that came with the package lie."""
     return Path(str(resources.files("configs").joinpath("weights", entry.file or "")))
+
+
+def missing_checkpoint(entry: ModelEntry) -> str:
+    """What to say where a published model is used without its weights."""
+    called = f"{entry.authors_file} " if entry.authors_file else ""
+    return (
+        f"{entry.name}: its weights are a file of yours; fetch {called}from its authors ({entry.offered}) "
+        "and add --checkpoint FILE"
+    )
+
+
+def weights_sha256(entry: ModelEntry, checkpoint: str) -> str:
+    """The sha256 of a pose model's weights, hexadecimal: of the checkpoint, or of what came with the package.
+
+    Raises:
+        SettingsError: there is no such file, or none is given.
+    """
+    if not checkpoint:
+        if entry.weights == "file":
+            raise SettingsError(missing_checkpoint(entry))
+        return bundled_digest(entry)
+    digest = hashlib.sha256()
+    try:
+        with Path(checkpoint).open("rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    except OSError as error:
+        raise SettingsError(f"--checkpoint {checkpoint}: cannot be read ({error.strerror})") from None
+    return digest.hexdigest()
 
 
 def bundled_digest(entry: ModelEntry) -> str:

@@ -36,6 +36,7 @@ class PoseSettings(_Strict):
     """`ptrack pose`"""
 
     model: str = Field("compact", description="pose network, see `ptrack models`")
+    checkpoint: str = Field("", description="file with the model's weights, where it is a published one")
     flip: bool = Field(True, description="average with the mirrored crop")
     flip_shift: Literal["auto", "on", "off"] = Field(
         "auto", description="move the mirrored heatmaps by a cell; auto: where the crop's geometry needs it"

@@ -19,7 +19,7 @@ _GROUPS = (
 )
 _SHORT = {  # settings that have an option of their own; all others are reached by --set
     "detect": ("model", "min_box_score", "nms_iou", "max_people", "stride", "long_side"),
-    "pose": ("model", "flip", "decode", "nms", "compat"),
+    "pose": ("model", "checkpoint", "flip", "decode", "nms", "compat"),
     "track": ("similarity", "min_similarity", "max_age", "new_track_score", "flow", "recover", "offline"),
     "render": ("min_keypoint_score", "show_boxes", "show_ids", "show_timeline", "max_side"),
 }
@@ -115,6 +115,7 @@ def hardware_options(command: Callable) -> Callable:
     for added in (
         option("--threads", type=count, default=2, show_default=True, help="CPU threads of the networks."),
         option("--batch-size", type=count, default=16, show_default=True, help="Crops or frames a batch."),
+        option("--compile/--no-compile", default=False, help="Compile the pose network first. [default: off]"),
         option("--half/--no-half", default=None, help="Half precision. [default: on CUDA only]"),
         option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
     ):

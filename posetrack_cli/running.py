@@ -95,7 +95,9 @@ def stage_command(function: Callable) -> Callable:
 
 def request_of(options: dict[str, object]) -> Request:
     """From the keyword arguments of a command."""
-    hardware = Hardware(options["device"], options["half"], options["batch_size"], options["threads"])
+    hardware = Hardware(
+        options["device"], options["half"], options["batch_size"], options["threads"], options["compile"]
+    )
     same = set(Request.__dataclass_fields__) & options.keys()
     return Request(source=options["video_dir"], hardware=hardware, **{name: options[name] for name in same})
 

@@ -72,10 +72,12 @@ def pose_command(presets, config, assignments, **options) -> int:
     type=click.Path(path_type=Path),
     help="Poses from files: PoseTrack17/18/21 or COCO results; identities in them are ignored.",
 )
+@option_of("Track")("--checkpoint", help="Weights of the pose model that recovers people, if it is a published one.")
 @stage_command
-def track_command(presets, config, assignments, poses, model, **options) -> int:
+def track_command(presets, config, assignments, poses, model, checkpoint, **options) -> int:
     """Gives the poses of `ptrack pose`, or those of files, identities and writes WORK/<sequence>/track.json."""
-    settings = settings_from(presets, config, (*assignments, *([f"pose.model={model}"] if model else [])), options)
+    pose = {"pose__model": model, "pose__checkpoint": checkpoint}
+    settings = settings_from(presets, config, assignments, options | pose)
     if model is not None and poses is None:
         raise UsageError("--model goes with --poses; else the model that made the poses recovers people")
     request = request_of(options)

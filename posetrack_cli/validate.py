@@ -43,7 +43,7 @@ def validate_command(
     settings = settings_from((), None, (f"pose.model={model}", *assignments), {})
     if own_boxes:  # AP wants every box that might be right
         settings = settings_from((), None, ("detect.min_box_score=0.01", f"pose.model={model}", *assignments), {})
-    run = runtime(options["device"], options["half"], options["batch_size"], options["threads"])
+    run = runtime(options["device"], options["half"], options["batch_size"], options["threads"], options["compile"])
     estimator = make_estimator(settings.pose, run)
     detector = make_detector(settings.detect, run) if own_boxes else None
     with tqdm(unit=" images", disable=as_json or not sys.stderr.isatty(), leave=False) as bar:

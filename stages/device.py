@@ -18,6 +18,16 @@ class Runtime:
     device: torch.device
     half: bool
     batch_size: int
+    compile: bool = False  # networks are compiled before they run; slower to start
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of networks that are converted as a whole."""
+        if not self.half:
+            return torch.float32
+        if self.device.type == "cuda" and not torch.cuda.is_bf16_supported():
+            return torch.float16
+        return torch.bfloat16
 
     def autocast(self):
         """The context in which networks run."""
@@ -58,9 +68,9 @@ def own_device(
     return f"cuda:{worker % torch.cuda.device_count()}"
 
 
-def runtime(device: str, half: bool | None, batch_size: int, threads: int) -> Runtime:
+def runtime(device: str, half: bool | None, batch_size: int, threads: int, compile: bool = False) -> Runtime:
     """Sets the thread counts and resolves the device; half precision is the default on CUDA only."""
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)  # else every worker would use all cores for its crops
     picked = pick_device(device)
-    return Runtime(picked, picked.type == "cuda" if half is None else half, batch_size)
+    return Runtime(picked, picked.type == "cuda" if half is None else half, batch_size, compile)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.models import bundled_digest, find_model
+from configs.models import bundled_digest, find_model, weights_sha256
 from configs.settings import PoseSettings, RenderSettings, Settings
 from posedata.people import FramePeople
 from posedata.records import ModelRef
@@ -20,7 +20,9 @@ from stages.work import WorkFolder
 
 if TYPE_CHECKING:
     from posedata.formats.poses import GivenPoses
+    from stages.device import Runtime
     from stages.pose.estimator import PoseEstimator
+    from stages.pose.temporal.estimator import WarpEstimator
     from stages.render.render import RenderReport
 
 
@@ -32,6 +34,7 @@ class Hardware:
     half: bool | None = None  # None = on CUDA only
     batch_size: int = 16
     threads: int = 2
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,42 @@ class GivenDetections:
 class Estimators:
     """The pose networks of one process, each loaded when it is first needed: pose and track share them."""
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, hardware: Hardware, checkpoint: str = "") -> None:
         self._hardware = hardware
-        self._made: dict[str, PoseEstimator] = {}
+        self._checkpoint = checkpoint  # of settings that were read from a record, which names no files
+        self._made: dict[str, PoseEstimator | WarpEstimator] = {}
 
-    def of(self, settings: PoseSettings) -> PoseEstimator:
+    def of(self, settings: PoseSettings) -> PoseEstimator | WarpEstimator:
         """The estimator that these settings ask for.
 
         Raises:
-            SettingsError, BadInput: no such model, or its weights cannot be loaded.
+            SettingsError, UsageError, BadInput: no such model, or its weights cannot be loaded.
         """
+        settings = self.complete(settings)
         key = settings.model_dump_json()
         if key not in self._made:
             from stages.pose.estimator import make_estimator
 
-            self._made[key] = make_estimator(settings, _runtime(self._hardware))
+            self._made[key] = make_estimator(settings, self.runtime())
         return self._made[key]
+
+    def complete(self, settings: PoseSettings) -> PoseSettings:
+        """The settings with the file of their model's weights."""
+        if settings.checkpoint or not self._checkpoint:
+            return settings
+        return settings.model_copy(update={"checkpoint": self._checkpoint})
+
+    def model_of(self, settings: PoseSettings) -> ModelRef:
+        """The weights that a record of poses names.
+
+        Raises:
+            SettingsError: a model that is not known or whose weights are missing.
+        """
+        return pose_model(self.complete(settings))
+
+    def runtime(self) -> Runtime:
+        """How the networks run."""
+        return _runtime(self._hardware)
 
 
 @dataclass(frozen=True)
@@ -93,16 +116,18 @@ class Recipe:
 
 
 def parts(stages: tuple[str, ...], settings: Settings, hardware: Hardware) -> list[Part]:
-    """The asked-for stages in order.
+    """The asked-for stages in order; a bottom-up pose model needs no detector, which is then left out.
 
     Raises:
         SettingsError: a model that is not known or whose weights are missing.
     """
-    estimators = Estimators(hardware)
+    if "pose" in stages and find_model(settings.pose.model, "pose").bottom_up:
+        stages = tuple(name for name in stages if name != "detect")
+    estimators = Estimators(hardware, settings.pose.checkpoint)
     makers = {
         "detect": lambda: _detect(settings, hardware),
         "pose": lambda: _pose(settings, estimators),
-        "track": lambda: track_part(settings.track, hardware.device, estimators.of, pose_model),
+        "track": lambda: track_part(settings.track, hardware.device, estimators.of, estimators.model_of),
     }
     return [makers[name]() for name in stages]
 
@@ -200,11 +225,13 @@ def _pose(settings: Settings, estimators: Estimators) -> Part:
     entry = find_model(settings.pose.model, "pose")
 
     def make(skeleton: str | None) -> Stage:
-        from stages.pose.stage import PoseStage
+        from stages.pose.making import make_stage
 
-        return PoseStage(estimators.of(settings.pose))
+        return make_stage(settings.pose, estimators.runtime(), estimators.of)
 
-    return Part("pose", make, settings.pose.model_dump(mode="json"), pose_model(settings.pose), entry.skeleton)
+    # the weights' sha256 says which they are; where the file lay does not matter
+    recorded = settings.pose.model_dump(mode="json", exclude={"checkpoint"})
+    return Part("pose", make, recorded, pose_model(settings.pose), entry.skeleton, first=entry.bottom_up)
 
 
 def pose_model(settings: PoseSettings) -> ModelRef:
@@ -214,10 +241,10 @@ def pose_model(settings: PoseSettings) -> ModelRef:
         SettingsError: a model that is not known or whose weights are missing.
     """
     entry = find_model(settings.model, "pose")
-    return ModelRef(entry.name, bundled_digest(entry))
+    return ModelRef(entry.name, weights_sha256(entry, settings.checkpoint))
 
 
 def _runtime(hardware: Hardware):
     from stages.device import runtime
 
-    return runtime(hardware.device, hardware.half, hardware.batch_size, hardware.threads)
+    return runtime(hardware.device, hardware.half, hardware.batch_size, hardware.threads, hardware.compile)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from configs.models import find_model
 from configs.settings import PoseSettings, TrackSettings
 from posedata.errors import BadInput, UsageError
 from posedata.records import Header, Json, ModelRef
@@ -39,7 +40,7 @@ def track_part(settings: TrackSettings, device: str, estimator_of: EstimatorOf, 
         from stages.track.stage import TrackStage
 
         poses_in = None
-        if settings.recover and method != "none":
+        if settings.recover and method != "none" and not find_model(before.model.name, "pose").bottom_up:
             poses_in = _poses_in(_pose_settings(before), before, estimator_of, model_of)
         return TrackStage(settings, SKELETONS[header.skeleton], _flow(settings, method, device, header), poses_in)
 
@@ -75,7 +76,7 @@ def given_poses_part(
 
     dump = {**_dump(settings, method), "poses": given.digest, "recover": settings.recover and pose is not None}
     if pose is not None:
-        dump["pose"] = pose.model_dump(mode="json")
+        dump["pose"] = pose.model_dump(mode="json", exclude={"checkpoint"})
     model = None if pose is None else model_of(pose)
     return Part(
         "track",

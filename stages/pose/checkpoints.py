@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from configs.models import ModelEntry, model_table
-from posedata.errors import BadInput
+from configs.models import ModelEntry, missing_checkpoint, model_table
+from posedata.errors import BadInput, UsageError
 from stages.checkpoint_file import COUNTER, Checkpoint, read_checkpoint
 from stages.pose.networks import create
 from stages.pose.networks.blocks import DEPTHS
-from stages.weights import Mismatch, load_strict, mismatch
+from stages.weights import Mismatch, load_bundled, load_strict, mismatch
 
 Weights = Mapping[str, torch.Tensor]
 _HRNET_KEY = "stage4.0.branches.0.0.conv1.weight"
@@ -65,6 +65,25 @@ def identify(path: Path) -> Finding:
     fits = [] if wrong else [m for m in model_table() if _same(m, architecture, options)]
     fits.sort(key=lambda m: not _called_like(m, path))
     return Finding(checkpoint, architecture, options, wrong, tuple(fits))
+
+
+def load_network(
+    entry: ModelEntry,
+    checkpoint: str,  # path of a file; "" = the weights that came with ptrack
+) -> nn.Module:
+    """A model's network with its weights.
+
+    Raises:
+        UsageError: its weights are a file of the user's, and none is given.
+        BadInput: the file cannot be read or is of another network.
+    """
+    if checkpoint:
+        return network_of(entry, Path(checkpoint))
+    if entry.weights != "bundled":
+        raise UsageError(missing_checkpoint(entry))
+    network = create(entry.architecture, **entry.options)
+    load_bundled(network, entry)
+    return network
 
 
 def network_of(entry: ModelEntry, path: Path) -> nn.Module:

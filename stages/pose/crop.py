@@ -145,3 +145,10 @@ def published_matrices(
     source, aim = (target, frame) if inverse else (frame, target)
     rows = np.concatenate([source, np.ones((count, 3, 1), np.float32)], axis=2).astype(np.float64)
     return np.linalg.solve(rows, aim.astype(np.float64)).transpose(0, 2, 1)
+
+
+def reduction(
+    matrix: np.ndarray,  # [2, 3] frame pixels -> crop pixels
+) -> int:
+    """How many pixels of the frame a side make up one of the crop, where that asks for an average; else 0 or 1."""
+    return int(1 / max(np.linalg.norm(matrix[:, 0]), 1e-6) / 1.5)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -12,31 +13,42 @@ from torch import nn
 
 from configs.models import ModelEntry, find_model
 from configs.settings import PoseSettings
+from posedata.errors import UsageError
 from posedata.people import FramePeople
 from posedata.skeletons import SKELETONS, Skeleton
+from stages.batches import Batches
 from stages.device import Runtime
-from stages.pose.crop import cropping, invert, transform_points
+from stages.pose.checkpoints import load_network
+from stages.pose.crop import Cropping, cropping, invert, reduction, transform_points
 from stages.pose.decode import DECODERS
-from stages.pose.flip import flip_merged
-from stages.pose.networks.compact import CompactPose
+from stages.pose.heatmaps import HeatmapNetwork
 from stages.pose.recipe import recipe
 from stages.pose.select import select
-from stages.tensors import normalise
-from stages.weights import fused, load_bundled
+
+if TYPE_CHECKING:
+    from stages.pose.temporal.estimator import WarpEstimator
 
 
 class PoseEstimator:
     """A top-down network with everything around it: crop, flip test, decoding, rescoring, OKS-NMS."""
 
-    def __init__(self, network: nn.Module, entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        entry: ModelEntry,
+        settings: PoseSettings,
+        runtime: Runtime,
+        on_device: bool | None = None,  # crops and decoding too; None = where the device is no CPU
+    ) -> None:
         if entry.skeleton is None or entry.input is None:
             raise ValueError(f"{entry.name} is not a top-down network: it declares no skeleton or input size")
-        self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
         self.settings, self.runtime = settings, runtime
         self.recipe = recipe(settings, entry)
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
         self.height, self.width = entry.input
-        self._mirror = torch.from_numpy(self.skeleton.flip_order).to(runtime.device)
+        self.heatmaps = HeatmapNetwork(network, entry, self.recipe, runtime)
+        self.on_device = runtime.device.type != "cpu" if on_device is None else on_device
+        self._batches = Batches(runtime.batch_size)
 
     def estimate(
         self,
@@ -71,46 +83,78 @@ class PoseEstimator:
         boxes: Sequence[np.ndarray],  # each [n, 4] xyxy, pixels
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joints [N, K, 2] float32 pixels and scores [N, K] float32 of all boxes, frame after frame."""
-        owner = [i for i, part in enumerate(boxes) for _ in range(len(part))]
+        owner = np.repeat(np.arange(len(boxes)), [len(part) for part in boxes])
         keypoints = np.zeros((len(owner), len(self.skeleton), 2), np.float32)
         scores = np.zeros((len(owner), len(self.skeleton)), np.float32)
-        if not owner:
+        if not len(owner):
             return keypoints, scores
         geometry = cropping(np.concatenate(list(boxes)), (self.width, self.height), self.recipe.published)
-        matrices = geometry.matrices
-        for start in range(0, len(owner), self.runtime.batch_size):
-            rows = range(start, min(start + self.runtime.batch_size, len(owner)))
-            crops = np.stack(
-                [cut(images[owner[i]], matrices[i], self.width, self.height, self.recipe.compat) for i in rows]
-            )
-            heatmaps = self._heatmaps(torch.from_numpy(crops).permute(0, 3, 1, 2).to(self.runtime.device))
-            cells, score = DECODERS[self.recipe.decode](heatmaps)
-            back = geometry.back((heatmaps.shape[3], heatmaps.shape[2]))
-            keypoints[rows] = transform_points(cells, back[rows])
-            scores[rows] = score
+        look = self._on_device(images, owner, geometry) if self.on_device else self._on_cpu(images, owner, geometry)
+        found: dict[int, tuple[Cells, tuple[int, int]]] = {}
+
+        def work(rows: range) -> None:
+            found[rows.start] = look(rows)
+
+        self._batches.run(len(owner), work)
+        for start, ((cells, score), size) in found.items():  # what is on a GPU is waited for here, not before
+            rows = slice(start, start + len(cells))
+            keypoints[rows] = transform_points(_numpy(cells), geometry.back(size)[rows])
+            scores[rows] = _numpy(score)
         return keypoints, scores
 
-    def _heatmaps(self, crops: torch.Tensor) -> np.ndarray:
-        """[N, K, h, w] float32; averaged with those of the mirrored crops under the flip test."""
-        inputs = normalise(crops)
-        with self.runtime.autocast():
-            heatmaps = self.network(inputs).float()
-            if self.recipe.flip:
-                mirrored = self.network(inputs.flip(-1)).float()
-                heatmaps = flip_merged(heatmaps, mirrored, self._mirror, self.recipe.shift)
-        return heatmaps.cpu().numpy()
+    def _on_cpu(self, images: Sequence[np.ndarray], owner: np.ndarray, geometry: Cropping) -> Look:
+        size = (self.width, self.height)
+
+        def look(rows: range) -> tuple[Cells, tuple[int, int]]:
+            crops = [cut(images[owner[i]], geometry.matrices[i], *size, self.recipe.compat) for i in rows]
+            batch = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(self.runtime.device)
+            heatmaps = self.heatmaps(batch).cpu().numpy()
+            return DECODERS[self.recipe.decode](heatmaps), heatmaps.shape[:1:-1]
+
+        return look
+
+    def _on_device(self, images: Sequence[np.ndarray], owner: np.ndarray, geometry: Cropping) -> Look:
+        from stages.pose.device_crops import device_crops, upload
+        from stages.pose.device_decode import DECODERS as DEVICE_DECODERS
+
+        frames = upload(images, self.runtime.device)
+
+        def look(rows: range) -> tuple[Cells, tuple[int, int]]:
+            part = slice(rows.start, rows.stop)
+            size = (self.width, self.height)
+            crops = device_crops(frames, owner[part], geometry.matrices[part], size, self.recipe.compat)
+            heatmaps = self.heatmaps(crops)
+            return DEVICE_DECODERS[self.recipe.decode](heatmaps), tuple(heatmaps.shape[:1:-1])
+
+        return look
 
 
-def make_estimator(settings: PoseSettings, runtime: Runtime) -> PoseEstimator:
+# joints in cells [n, K, 2] and scores [n, K], on the CPU or where the network is
+Cells = tuple[np.ndarray | torch.Tensor, np.ndarray | torch.Tensor]
+# rows of the people -> their cells, and width and height of the heatmaps
+Look = Callable[[range], tuple[Cells, tuple[int, int]]]
+
+
+def _numpy(values: np.ndarray | torch.Tensor) -> np.ndarray:
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+
+
+def make_estimator(settings: PoseSettings, runtime: Runtime) -> PoseEstimator | WarpEstimator:
     """The pose network that the settings name, its weights loaded.
 
     Raises:
         SettingsError: no such model.
+        UsageError: its weights are a file that the settings do not name, or it takes no boxes.
         BadInput: its weights cannot be loaded.
     """
     entry = find_model(settings.model, "pose")
-    network = CompactPose(len(SKELETONS[entry.skeleton]))
-    load_bundled(network, entry)
+    if entry.bottom_up:
+        raise UsageError(f"{entry.name} finds people by itself, it cannot estimate poses in given boxes")
+    network = load_network(entry, settings.checkpoint)
+    if entry.architecture == "posewarper_pair":
+        from stages.pose.temporal.estimator import WarpEstimator  # which cuts crops as this module does
+
+        return WarpEstimator(network, entry, settings, runtime)
     return PoseEstimator(network, entry, settings, runtime)
 
 
@@ -122,7 +166,7 @@ def cut(
     compat: bool = False,  # sampled however small the person becomes, as published
 ) -> np.ndarray:
     """[height, width, 3] uint8; outside the frame black. A strongly reduced person is averaged, not sampled."""
-    shrink = int(1 / max(np.linalg.norm(matrix[:, 0]), 1e-6) / 1.5)
+    shrink = reduction(matrix)
     if shrink < 2 or compat:
         return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], np.float64)

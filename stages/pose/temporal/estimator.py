@@ -65,6 +65,25 @@ class WarpEstimator:
         Scenes must come in the order of their frames.
         """
         people = [scene.people for scene in scenes]
+        keypoints, scores, areas = self._joints(scenes)
+        return [self._selected(p, rows, keypoints, scores, areas) for p, rows in zip(people, _slices(people))]
+
+    def joints_of(
+        self,
+        images: Sequence[np.ndarray],  # each [H, W, 3] uint8 RGB
+        boxes: Sequence[np.ndarray],  # each [n, 4] xyxy, pixels
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Joints [N, K, 2] float32 pixels and scores [N, K] float32 in single frames, as `estimate` takes them."""
+        given = [FramePeople(boxes=part, box_scores=np.ones(len(part), np.float32)) for part in boxes]
+        scenes = [
+            Scene(people, (image,) * _FRAMES, (number,) * _FRAMES)
+            for number, (image, people) in enumerate(zip(images, given))
+        ]
+        return self._joints(scenes)[:2]
+
+    def _joints(self, scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of all people, scene after scene: joints [N, K, 2], scores [N, K], and areas [N] of the crops' boxes."""
+        people = [scene.people for scene in scenes]
         owner = [number for number, p in enumerate(people) for _ in range(len(p))]
         keypoints = np.zeros((len(owner), len(self.skeleton), 2), np.float32)
         scores = np.zeros((len(owner), len(self.skeleton)), np.float32)
@@ -85,7 +104,7 @@ class WarpEstimator:
                 cells, score = DECODERS[self.recipe.decode](heatmaps)
                 back = geometry.back((heatmaps.shape[3], heatmaps.shape[2]))
                 keypoints[rows], scores[rows] = transform_points(cells, back[rows]), score
-        return [self._selected(p, rows, keypoints, scores, areas) for p, rows in zip(people, _slices(people))]
+        return keypoints, scores, areas
 
     @torch.inference_mode()
     def _aggregated(

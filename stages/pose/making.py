@@ -1,0 +1,43 @@
+"""The pose stage for the model that the settings name: top-down, over five frames, or bottom-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from configs.models import find_model
+from configs.settings import PoseSettings
+from stages.device import Runtime
+from stages.pose.checkpoints import load_network
+from stages.pose.estimator import PoseEstimator
+from stages.stream import Stage
+
+if TYPE_CHECKING:
+    from stages.pose.temporal.estimator import WarpEstimator
+
+
+def make_stage(
+    settings: PoseSettings,
+    runtime: Runtime,
+    estimator_of: Callable[[PoseSettings], PoseEstimator | WarpEstimator],  # of models that take boxes
+) -> Stage:
+    """The stage with its network, weights loaded.
+
+    Raises:
+        SettingsError: no such model.
+        UsageError: its weights are a file that the settings do not name.
+        BadInput: its weights cannot be loaded.
+    """
+    entry = find_model(settings.model, "pose")
+    if entry.bottom_up:
+        from stages.pose.bottom_up.estimator import BottomUpEstimator
+        from stages.pose.bottom_up.stage import BottomUpStage
+
+        return BottomUpStage(BottomUpEstimator(load_network(entry, settings.checkpoint), entry, settings, runtime))
+    if entry.architecture == "posewarper_pair":
+        from stages.pose.temporal.stage import WarpStage
+
+        return WarpStage(estimator_of(settings))
+    from stages.pose.stage import PoseStage
+
+    return PoseStage(estimator_of(settings))
