@@ -11,7 +11,6 @@ import torch.nn.functional as F
 
 from stages.pose.crop import invert, reduction
 
-_FINEST = 32  # parts of a pixel that OpenCV's interpolation tells apart
 _MOST = 8  # samples a side of a crop's pixel, where a large person is averaged
 
 
@@ -72,7 +71,6 @@ def _sampled(
     v = (torch.arange(size[1] * times, device=back.device) + 0.5) / times - 0.5
     a = back[:, :, None, None, :]  # [N, 2, 1, 1, 3]
     xy = a[..., 0] * u + a[..., 1] * v[:, None] + a[..., 2]  # [N, 2, h, w]
-    xy = (xy * _FINEST).round() / _FINEST
     low = xy.floor()
     part = xy - low
     corner = low.long()
