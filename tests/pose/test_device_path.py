@@ -106,8 +106,8 @@ def test_decoding_is_that_of_the_cpu(name):
     want, want_score = decode.DECODERS[name](maps)
     got, score = device_decode.DECODERS[name](torch.from_numpy(maps))
     off = np.abs(got.numpy() - want)
-    assert np.median(off) < 1e-6 and (off < 1e-2).mean() > 0.95  # a flat top lies where the last digits say
-    assert off[1:3].max() < 1e-3
+    # where a flat top lies, and whether a step from the edge is one cell or less, is up to the last digits
+    assert np.median(off) < 1e-6 and (off < 1e-3).mean() > 0.95
     assert (score.numpy() == want_score).all()
 
 
