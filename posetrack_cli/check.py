@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import click
 from posedata.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
+    from eval.findings import Findings
     from eval.submission import CheckReport, Expected
+    from posedata.sequences import Sequence
 
 
 @click.command("check")
@@ -47,7 +50,7 @@ def check_command(submission: Path, gt: Path | None, split: Path | None, as_json
 
 def _expected(gt: Path | None, split: Path | None) -> list[Expected] | None:
     from eval.findings import Findings
-    from eval.submission import Expected, expected_of
+    from eval.submission import expected_of
 
     if gt is None and split is None:
         return None
@@ -60,15 +63,23 @@ def _expected(gt: Path | None, split: Path | None) -> list[Expected] | None:
     else:
         from posedata.sequences import discover
 
-        found = discover(split).sequences
-        sequences = expected_of(sorted({s.annotation for s in found if s.annotation}), findings)
-        for sequence in found:
-            if not sequence.annotation and sequence.frames:
-                names = tuple(frame.path.name for frame in sequence.frames)
-                sequences.append(Expected(sequence.id.rpartition("/")[2], names))
+        sequences = expected_of_sequences(discover(split).sequences, findings)
     findings.raise_faults()
     if not sequences:
         raise BadInput(f"{gt or split}: lists no sequences; give annotation files or a PoseTrack split")
+    return sequences
+
+
+def expected_of_sequences(found: Iterable[Sequence], findings: Findings) -> list[Expected]:
+    """What a submission for these sequences must hold: what annotations list, else the files in the folders."""
+    from eval.submission import Expected, expected_of
+
+    found = tuple(found)
+    sequences = expected_of(sorted({s.annotation for s in found if s.annotation}), findings)
+    for sequence in found:
+        if not sequence.annotation and sequence.frames:
+            names = tuple(frame.path.name for frame in sequence.frames)
+            sequences.append(Expected(sequence.id.rpartition("/")[2], names))
     return sequences
 
 

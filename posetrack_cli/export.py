@@ -89,6 +89,7 @@ def export_work(
     as_zip: bool,
     min_person_score: float = 0.0,
     unassigned: bool = False,
+    only: frozenset[str] | None = None,  # sequences; None = all
 ) -> ExportReport:
     """Exports every sequence that has finished tracks.
 
@@ -99,7 +100,7 @@ def export_work(
     """
     if not folder.root.is_dir():
         raise BadInput(f"{folder.root}: is no folder; give the work folder of `ptrack run`")
-    records = list(folder.finished("track"))
+    records = [(name, path) for name, path in folder.finished("track") if only is None or name in only]
     if not records:
         raise BadInput(f"{folder.root}: holds no finished tracks; run `ptrack run` first")
     gone = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from posedata.errors import UsageError
 from posetrack_cli.options import GroupedCommand, option_of, settings_from, settings_options
 from posetrack_cli.running import execute, find, request_of, stage_command
+from posetrack_cli.submission import MOTA_SCORE, refuse_early, write_submissions
 from stages.wiring import Recipe, read_given, read_given_poses
 from stages.work import STAGES
 
@@ -16,19 +18,39 @@ from stages.work import STAGES
 @click.command("run", cls=GroupedCommand)
 @settings_options("detect", "pose", "track", "render")
 @option_of("Render")("--render/--no-render", default=True, help="Overlay video and contact sheet. [default: on]")
+@option_of("Input and output")(
+    "--submission",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Of a PoseTrack split: write zip files for the leaderboard here, for AP and for MOTA, and check them.",
+)
+@option_of("Input and output")(
+    "--mota-score",
+    type=click.FloatRange(0, 1),
+    default=MOTA_SCORE,
+    show_default=True,
+    help="Joints below are left out of the one for MOTA.",
+)
 @stage_command
-def run_command(presets, config, assignments, render, **options) -> int:
+def run_command(presets, config, assignments, render, submission, mota_score, **options) -> int:
     """Detects, estimates, tracks and renders every sequence of VIDEO_DIR: a video, a folder of videos, a folder of
     frames, or a PoseTrack root. What is done already is not done again."""
     settings = settings_from(presets, config, assignments, options)
     request = request_of(options)
     found = find(request)
+    if submission is not None:
+        refuse_early(request, found)
+        request = replace(request, shard=(0, 1))  # all, in a Slurm array, too
     unrelated = found.kind == "images"
     recipe = Recipe(("detect", "pose") if unrelated else STAGES, settings)
     result = execute(request, found, recipe, settings.render if render and not unrelated else None)
     if unrelated and request.talks:
         click.echo("unrelated images: people in them are neither tracked nor drawn")
-    return result.code
+    if submission is None or request.dry_run:
+        return result.code
+    if result.code:
+        click.echo("ptrack: no submission is written before every sequence is done", err=True)
+        return result.code
+    return write_submissions(result.work, found, submission, mota_score)
 
 
 @click.command("detect", cls=GroupedCommand)
