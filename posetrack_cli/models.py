@@ -1,4 +1,4 @@
-"""`ptrack models`: the table of models, and which of them a checkpoint is."""
+"""`ptrack models`: the table of models, which of them a checkpoint is, and models for other programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from configs.models import ModelEntry, bundled_weights, model_table
+from posetrack_cli.models_export import export_model_command
 
 if TYPE_CHECKING:
     from stages.pose.checkpoints import Finding
@@ -116,3 +117,6 @@ def _print(found: Finding) -> None:
 
 def _said(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+models_command.add_command(export_model_command)
