@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from configs.models import find_model
+from configs.models import ModelEntry, find_model
 from configs.settings import PoseSettings
 from stages.device import Runtime
 from stages.pose.checkpoints import load_network
-from stages.pose.estimator import PoseEstimator
+from stages.pose.estimator import PoseEstimator, make_estimator
 from stages.stream import Stage
 
 if TYPE_CHECKING:
+    from stages.pose.bottom_up.estimator import BottomUpEstimator
     from stages.pose.temporal.estimator import WarpEstimator
+
+
+def make_any(settings: PoseSettings, runtime: Runtime) -> PoseEstimator | WarpEstimator | BottomUpEstimator:
+    """The model, of whichever kind, its weights loaded; raises as `make_stage`."""
+    entry = find_model(settings.model, "pose")
+    return _bottom_up(entry, settings, runtime) if entry.bottom_up else make_estimator(settings, runtime)
 
 
 def make_stage(
@@ -30,10 +37,9 @@ def make_stage(
     """
     entry = find_model(settings.model, "pose")
     if entry.bottom_up:
-        from stages.pose.bottom_up.estimator import BottomUpEstimator
         from stages.pose.bottom_up.stage import BottomUpStage
 
-        return BottomUpStage(BottomUpEstimator(load_network(entry, settings.checkpoint), entry, settings, runtime))
+        return BottomUpStage(_bottom_up(entry, settings, runtime))
     if entry.architecture == "posewarper_pair":
         from stages.pose.temporal.stage import WarpStage
 
@@ -41,3 +47,9 @@ def make_stage(
     from stages.pose.stage import PoseStage
 
     return PoseStage(estimator_of(settings))
+
+
+def _bottom_up(entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> BottomUpEstimator:
+    from stages.pose.bottom_up.estimator import BottomUpEstimator
+
+    return BottomUpEstimator(load_network(entry, settings.checkpoint), entry, settings, runtime)

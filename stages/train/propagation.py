@@ -16,8 +16,9 @@ from stages.pose.crop import cropping, transform_points
 from stages.pose.decode import decode_quarter
 from stages.pose.estimator import cut
 from stages.pose.networks.posewarper import PoseWarper
-from stages.tensors import normalise
+from stages.tensors import IMAGENET_MEAN, IMAGENET_STD, normalise
 from stages.train.targets import heatmap_targets
+from stages.weights import fused
 
 REACH = 3  # frames each way, as published
 _SIGMA = 3.0  # cells of the maps that the labels become, at 384x288
@@ -71,10 +72,11 @@ class Propagator:
     def __init__(self, network: PoseWarper, entry: ModelEntry, runtime: Runtime) -> None:
         if entry.input is None:
             raise ValueError(f"{entry.name} declares no input size")
-        self.network = network.eval().to(runtime.device, memory_format=torch.channels_last)
+        self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
         self.runtime = runtime
         self.height, self.width = entry.input
         self._reverse = entry.colour == "BGR"
+        self._mean, self._std = entry.mean or IMAGENET_MEAN, entry.std or IMAGENET_STD
 
     def move(
         self,
@@ -113,7 +115,7 @@ class Propagator:
         crops = np.stack([cut(p, m, self.width, self.height, True) for p in (image, other) for m in matrices])
         if self._reverse:
             crops = np.ascontiguousarray(crops[..., ::-1])
-        inputs = normalise(torch.from_numpy(crops).permute(0, 3, 1, 2).to(device))
+        inputs = normalise(torch.from_numpy(crops).permute(0, 3, 1, 2).to(device), self._mean, self._std)
         with self.runtime.autocast():
             own, there = self.network.heatmaps(inputs).float().chunk(2)
             size = (own.shape[2], own.shape[3])

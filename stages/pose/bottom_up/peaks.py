@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MOST = 256  # candidates for a part; a frame has no more people
 _RADIUS = 2  # pixels of the box that refines a peak
 _ABOVE_AND_BELOW = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # down, right
 
@@ -27,16 +28,17 @@ class Peaks:
 def find_peaks(
     maps: np.ndarray,  # [parts, H, W] float32
     threshold: float = 0.1,
-    compat: bool = False,  # the published refinement, which swaps the offsets of x and y
+    compat: bool = False,  # as published: neighbours that are equal all stay, the refinement swaps x and y
 ) -> Peaks:
-    """Every pixel that none of its eight neighbours exceeds and that reaches the threshold; equals all stay."""
+    """Every pixel that none of its eight neighbours exceeds and that reaches the threshold; of equals the first."""
     _, height, width = maps.shape
     flat = np.ascontiguousarray(maps).reshape(-1)
     place = np.flatnonzero(flat >= np.float32(threshold))
     value = flat[place]
     for step in (1, -1):  # the rows' own maxima, which leaves few; a map's border has no neighbour beyond
         column = place - place // width * width
-        stays = value >= flat.take(place + step, mode="clip")
+        beside = flat.take(place + step, mode="clip")
+        stays = value >= beside if step == 1 or compat else value > beside
         stays |= column == (width - 1 if step == 1 else 0)
         place = place[stays]
         value = flat.take(place)
@@ -45,10 +47,22 @@ def find_peaks(
     for down, right in _ABOVE_AND_BELOW:
         y, x = rows + down, columns + right
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        highest &= value >= flat[np.where(inside, place + (down * width + right), place)]
+        other = np.where(inside, flat.take(place + (down * width + right), mode="clip"), -np.inf)
+        highest &= value >= other if down == 1 or compat else value > other
     part, rows, columns = part[highest], rows[highest], columns[highest]
+    strongest = _strongest(part, maps[part, rows, columns])
+    part, rows, columns = part[strongest], rows[strongest], columns[strongest]
     xy, score = refined(maps, columns, rows, part, compat)
     return Peaks(part, xy, score)
+
+
+def _strongest(part: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """[P] bool: the highest `_MOST` of each part; maps of noise must not fill the memory with pairs."""
+    kept = np.ones(len(part), bool)
+    for number in np.flatnonzero(np.bincount(part) > _MOST) if len(part) else ():
+        rows = np.flatnonzero(part == number)
+        kept[rows[np.argsort(-value[rows], kind="stable")[_MOST:]]] = False
+    return kept
 
 
 def refined(

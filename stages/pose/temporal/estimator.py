@@ -19,7 +19,8 @@ from stages.pose.estimator import cut
 from stages.pose.networks.posewarper import FRAME_ORDER, PoseWarper
 from stages.pose.recipe import recipe
 from stages.pose.select import select
-from stages.tensors import normalise
+from stages.tensors import IMAGENET_MEAN, IMAGENET_STD, normalise
+from stages.weights import fused
 
 _FRAMES = len(FRAME_ORDER)
 
@@ -39,12 +40,13 @@ class WarpEstimator:
     def __init__(self, network: PoseWarper, entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> None:
         if entry.skeleton is None or entry.input is None:
             raise ValueError(f"{entry.name} declares no skeleton or input size")
-        self.network = network.eval().to(runtime.device, memory_format=torch.channels_last)
+        self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
         self.settings, self.runtime = settings, runtime
         self.recipe = recipe(settings, entry)
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
         self.height, self.width = entry.input
         self._reverse = entry.colour == "BGR"
+        self._mean, self._std = entry.mean or IMAGENET_MEAN, entry.std or IMAGENET_STD
 
     def estimate(
         self,
@@ -59,52 +61,51 @@ class WarpEstimator:
             ]
         )
 
+    def joints_of(
+        self,
+        images: Sequence[np.ndarray],  # each [H, W, 3] uint8 RGB
+        boxes: Sequence[np.ndarray],  # each [n, 4] xyxy, pixels
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Joints [N, K, 2] float32 pixels and scores [N, K] float32 of all boxes, frame after frame, each taken for
+        its own past and future."""
+        people = [FramePeople(boxes=part, box_scores=np.ones(len(part))) for part in boxes]
+        return self._joints(
+            [
+                Scene(p, (image,) * _FRAMES, (number,) * _FRAMES)
+                for number, (image, p) in enumerate(zip(images, people))
+            ]
+        )[:2]
+
     def aggregate(self, scenes: Sequence[Scene]) -> list[FramePeople]:
         """Each scene's people with joints and scores; heatmaps are used again where picture and crop are the same.
 
         Scenes must come in the order of their frames.
         """
         people = [scene.people for scene in scenes]
-        keypoints, scores, areas = self._joints(scenes)
-        return [self._selected(p, rows, keypoints, scores, areas) for p, rows in zip(people, _slices(people))]
-
-    def joints_of(
-        self,
-        images: Sequence[np.ndarray],  # each [H, W, 3] uint8 RGB
-        boxes: Sequence[np.ndarray],  # each [n, 4] xyxy, pixels
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints [N, K, 2] float32 pixels and scores [N, K] float32 in single frames, as `estimate` takes them."""
-        given = [FramePeople(boxes=part, box_scores=np.ones(len(part), np.float32)) for part in boxes]
-        scenes = [
-            Scene(people, (image,) * _FRAMES, (number,) * _FRAMES)
-            for number, (image, people) in enumerate(zip(images, given))
-        ]
-        return self._joints(scenes)[:2]
+        found = self._joints(scenes)
+        return [self._selected(p, rows, *found) for p, rows in zip(people, _slices(people))]
 
     def _joints(self, scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of all people, scene after scene: joints [N, K, 2], scores [N, K], and areas [N] of the crops' boxes."""
-        people = [scene.people for scene in scenes]
-        owner = [number for number, p in enumerate(people) for _ in range(len(p))]
+        """Joints [N, K, 2] pixels, scores [N, K] and areas [N] of all people, scene after scene."""
+        owner = [number for number, scene in enumerate(scenes) for _ in range(len(scene.people))]
         keypoints = np.zeros((len(owner), len(self.skeleton), 2), np.float32)
         scores = np.zeros((len(owner), len(self.skeleton)), np.float32)
-        areas = np.zeros(len(owner))
-        if owner:
-            geometry = cropping(
-                np.concatenate([p.boxes for p in people]), (self.width, self.height), self.recipe.published
-            )
-            areas = geometry.areas
-            known: dict[tuple[int, bytes], torch.Tensor] = {}
-            step = max(1, self.runtime.batch_size // _FRAMES)
-            for start in range(0, len(owner), step):
-                rows = range(start, min(start + step, len(owner)))
-                batch = [(scenes[owner[row]], geometry.matrices[row]) for row in rows]
-                oldest = min(batch[0][0].frames)
-                known = {key: maps for key, maps in known.items() if key[0] >= oldest}
-                heatmaps = self._aggregated(batch, known)
-                cells, score = DECODERS[self.recipe.decode](heatmaps)
-                back = geometry.back((heatmaps.shape[3], heatmaps.shape[2]))
-                keypoints[rows], scores[rows] = transform_points(cells, back[rows]), score
-        return keypoints, scores, areas
+        if not owner:
+            return keypoints, scores, np.zeros(0)
+        boxes = np.concatenate([scene.people.boxes for scene in scenes])
+        geometry = cropping(boxes, (self.width, self.height), self.recipe.published)
+        known: dict[tuple[int, bytes], torch.Tensor] = {}
+        step = max(1, self.runtime.batch_size // _FRAMES)
+        for start in range(0, len(owner), step):
+            rows = range(start, min(start + step, len(owner)))
+            batch = [(scenes[owner[row]], geometry.matrices[row]) for row in rows]
+            oldest = min(batch[0][0].frames)
+            known = {key: maps for key, maps in known.items() if key[0] >= oldest}
+            heatmaps = self._aggregated(batch, known)
+            cells, score = DECODERS[self.recipe.decode](heatmaps)
+            back = geometry.back((heatmaps.shape[3], heatmaps.shape[2]))
+            keypoints[rows], scores[rows] = transform_points(cells, back[rows]), score
+        return keypoints, scores, geometry.areas
 
     @torch.inference_mode()
     def _aggregated(
@@ -132,7 +133,8 @@ class WarpEstimator:
             crops = np.stack([cut(*wanted[key], self.width, self.height, self.recipe.compat) for key in part])
             if self._reverse:
                 crops = np.ascontiguousarray(crops[..., ::-1])
-            inputs = normalise(torch.from_numpy(crops).permute(0, 3, 1, 2).to(self.runtime.device))
+            pictures = torch.from_numpy(crops).permute(0, 3, 1, 2).to(self.runtime.device)
+            inputs = normalise(pictures, self._mean, self._std)
             with self.runtime.autocast():
                 known.update(zip(part, self.network.heatmaps(inputs).float()))
 
