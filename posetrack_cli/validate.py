@@ -98,7 +98,8 @@ def validate_command(
             done = validate_posetrack(annotations, sequences, subject, given, out, bar.update)
             figures, lines = _posetrack(model, done)
     if as_json:
-        click.echo(json.dumps({**figures, "model": model}))
+        known = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()}
+        click.echo(json.dumps({**known, "model": model}, allow_nan=False))
         return
     click.echo("\n".join(lines))
 

@@ -3,6 +3,7 @@ and single stages change nothing. A small network stands in for the real one."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from configs.settings import PoseSettings
 from posedata.people import FramePeople, FrameStatus
 from posedata.records import read_footer
 from posedata.sequences import discover
-from posedata.synthetic import write_video
+from posedata.skeletons import POSETRACK_17
+from posedata.synthetic import write_posetrack18, write_video
 from stages.device import Runtime
 from stages.pipeline import Part, Pipeline
 from stages.pose.networks.posewarper import FRAME_ORDER, FRAME_WEIGHTS
@@ -24,6 +26,8 @@ from stages.pose.temporal.estimator import Scene, WarpEstimator
 from stages.pose.temporal.stage import WarpStage
 from stages.pose.temporal.window import windows
 from stages.stream import CHUNK, Clock, Item
+from stages.validate.posetrack import annotated_sequences, validate_posetrack
+from stages.validate.subject import Subject
 from stages.work import WorkFolder
 
 ENTRY = ModelEntry(
@@ -200,3 +204,18 @@ def test_without_neighbours_each_frame_is_its_own_past_and_future():
 def test_published_settings_of_posewarper():
     found = estimator().recipe
     assert (found.flip, found.nms, found.decode, found.published) == (False, "none", "quarter", True)
+
+
+def test_validation_on_posetrack_submits_posewarpers_joints(tmp_path):
+    root = tmp_path / "root"
+    write_posetrack18(root, seed=3, frames=4, size=(160, 120), people=1)
+    folder = next((root / "annotations").rglob("*.json")).parent
+    sequences = annotated_sequences(root, folder)
+    found = estimator()
+    done = validate_posetrack(folder, sequences, Subject(found), None, tmp_path / "out", lambda: None)
+    assert done.frames == 4 and done.ap.ap[-1] >= 0 and found.network.seen > 4  # neighbours are looked at, too
+    content = json.loads(next((tmp_path / "out").glob("*.json")).read_text())
+    neck, left, right = (POSETRACK_17.joints.index(j) for j in ("head_bottom", "left_shoulder", "right_shoulder"))
+    for person in content["annotations"]:
+        joints = np.array(person["keypoints"]).reshape(17, 3)[:, :2]
+        np.testing.assert_allclose(joints[neck], (joints[left] + joints[right]) / 2, atol=2e-3)

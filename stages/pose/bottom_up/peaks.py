@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_MOST = 256  # candidates for a part; a frame has no more people
+_MOST = 128  # candidates for a part; a frame has no more people
 _RADIUS = 2  # pixels of the box that refines a peak
 _ABOVE_AND_BELOW = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))  # down, right
 
