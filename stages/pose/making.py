@@ -11,6 +11,7 @@ from stages.device import Runtime
 from stages.pose.checkpoints import load_network
 from stages.pose.estimator import PoseEstimator, make_estimator
 from stages.stream import Stage
+from stages.weights import fused
 
 if TYPE_CHECKING:
     from stages.pose.bottom_up.estimator import BottomUpEstimator
@@ -52,4 +53,5 @@ def make_stage(
 def _bottom_up(entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> BottomUpEstimator:
     from stages.pose.bottom_up.estimator import BottomUpEstimator
 
-    return BottomUpEstimator(load_network(entry, settings.checkpoint), entry, settings, runtime)
+    network = fused(load_network(entry, settings.checkpoint))  # not within: training validates a living network
+    return BottomUpEstimator(network, entry, settings, runtime)

@@ -166,3 +166,10 @@ def test_validation_on_coco_takes_people_without_boxes(tmp_path):
     subject = Subject(estimator(truth, (128, 150), flip=False))
     done = validate_coco(tmp_path / "val.json", tmp_path, subject, None, lambda: None)
     assert done.images == 1 and len(done.results) == 2 and done.poses.ap > 0.9
+
+
+def test_a_network_that_is_trained_is_left_as_it_is():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1, bias=False), torch.nn.BatchNorm2d(4))
+    runtime = Runtime(torch.device("cpu"), False, 1)
+    BottomUpEstimator(network, find_model("simplepose", "pose"), PoseSettings(model="simplepose"), runtime)
+    assert isinstance(network[1], torch.nn.BatchNorm2d) and network[0].bias is None

@@ -20,7 +20,6 @@ from stages.pose.bottom_up.maps import frame_maps
 from stages.pose.bottom_up.peaks import Peaks, find_peaks
 from stages.pose.bottom_up.people import People, assemble
 from stages.pose.recipe import recipe
-from stages.weights import fused
 
 _LIMBS = len(FLIP_LIMBS)  # the maps' first channels
 
@@ -29,7 +28,7 @@ class BottomUpEstimator:
     """The network, the maps at the frame's resolution, and the assembly of people from them."""
 
     def __init__(self, network: nn.Module, entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> None:
-        self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
+        self.network = network.eval().to(runtime.device)
         self.skeleton: Skeleton = SKELETONS["coco-17"]
         self.settings, self.runtime = settings, runtime
         self.recipe = recipe(settings, entry)
