@@ -43,7 +43,7 @@ _HELP = {
     "eval": "Score predictions exactly as PoseTrack's poseval does.",
     "check": "Check a submission before it is uploaded.",
     "validate": "A pose model's COCO OKS AP on your images.",
-    "train": "Train the bundled networks.",
+    "train": "Train the bundled and the published networks, by presets.",
     "propagate": "Move poses labelled in some frames to the frames around them.",
     "models": "List the known models.",
     "doctor": "Look whether everything works on this machine.",

@@ -1,4 +1,5 @@
-"""Every training preset: valid, and three steps of the optimiser on small data; four by the command at full size.
+"""Every training preset: valid, and three steps of the optimiser on small data and the shallowest network of its
+family; four by the command at full size.
 
 Quick tests train on rendered people, slow ones on crops of the development data.
 """
@@ -24,7 +25,8 @@ from configs.recipes import BottomUpTraining, HeatmapTraining, WarperTraining
 from configs.training_presets import KINDS, training_presets, training_settings
 from posedata.errors import BadInput, UsageError
 from posedata.synthetic.training_set import write_training_set
-from stages.train.start import prepare, rehearse, start
+from stages.train.loop import train
+from stages.train.start import prepare, rehearse
 
 PUBLISHED = [(what, name) for what in KINDS for name in training_presets(what) if not name.startswith("compact")]
 QUICK = {"mrheat2-small", "posewarper-small", "simplepose-small"}
@@ -37,6 +39,15 @@ SMALL = (
     "tensorboard=false",
     "precision=fp32",
 )
+# the shallowest network of each family: depth changes nothing of how it is trained, but takes minutes
+SHALLOW = {
+    "pose_resnet": {"num_layers": 18},
+    "mrheat": {"num_layers": 18},
+    "mrfea": {"num_layers": 50},
+    "pose_hrnet": {"width": 16},
+    "posewarper": {"width": 16},
+    "imhn": {"nstack": 1, "increase": 16},
+}
 
 
 def silent(_: str) -> None:
@@ -61,20 +72,23 @@ def reduced(what: str, preset: str, data: Path, *more: str):
     settings = training_settings(what, preset, data, (*SMALL, *more))
     size = (128, 128) if isinstance(settings, BottomUpTraining) else (96, 64)
     phases = tuple(p.model_copy(update={"size": size, "batch": 2, "epochs": 5}) for p in settings.phases)
-    return settings.model_copy(update={"phases": phases})
+    family = find_model(settings.model, "pose").architecture
+    options = next((o for name, o in SHALLOW.items() if family.startswith(name)), {})
+    return settings.model_copy(update={"phases": phases, "options": options})
 
 
 def three_steps(what: str, preset: str, data: Path, run: Path) -> None:
     """Trains; losses are numbers, figures are there, and what has to learn has changed."""
     settings = reduced(what, preset, data)
-    before, _ = prepare(settings, run, silent)
-    progress = start(settings, run, silent)
+    model, task = prepare(settings, run, silent)
+    before = {k: v.detach().clone() for k, v in model.named_parameters()}
+    progress = train(model, task, settings, run, silent)
     [row] = progress.history
     assert progress.steps == 3 and progress.skipped == 0 and 0 < row["loss"] < 1e4
     assert {"ap", "poseval_ap", "pckh"} & set(row)
     after = load_file(run / "best.safetensors")
-    changed = {k for k, v in before.named_parameters() if not torch.equal(v, after[k])}
-    frozen = {k for k, v in before.named_parameters() if not v.requires_grad}
+    changed = {k for k, v in before.items() if not torch.equal(v, after[k])}
+    frozen = {k for k, v in model.named_parameters() if not v.requires_grad}
     assert changed and not changed & frozen
     assert bool(frozen) == isinstance(settings, WarperTraining)
 
