@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -25,8 +26,11 @@ from configs.recipes import BottomUpTraining, HeatmapTraining, WarperTraining
 from configs.training_presets import KINDS, training_presets, training_settings
 from posedata.errors import BadInput, UsageError
 from posedata.synthetic.training_set import write_training_set
+from stages.train.datasets.crops import CropRecipe, plain_view, seen_joints
+from stages.train.heatmaps import HeatmapTask
 from stages.train.loop import train
 from stages.train.start import prepare, rehearse
+from stages.train.targets import heatmap_targets
 
 PUBLISHED = [(what, name) for what in KINDS for name in training_presets(what) if not name.startswith("compact")]
 QUICK = {"mrheat2-small", "posewarper-small", "simplepose-small"}
@@ -126,6 +130,18 @@ def test_the_command_at_full_size(what, preset, real, tmp_path):
     written = {p.name for p in (tmp_path / "run").iterdir()}
     assert {"settings.json", "log.csv", "steps.csv", "curves.png", "last.pt", "best.safetensors"} <= written
     assert "samples=3 " in done.stdout
+    if what == "warper":
+        return
+    data = data_of(real, preset)
+    coco, weights = data.name == "coco", tmp_path / "run" / "best.safetensors"
+    given = data / ("annotations/person_keypoints_val2017.json" if coco else "annot/valid.json")
+    images = data / ("images/val2017" if coco else "images")
+    command = [command[0], "validate", settings.model, "--dataset", data.name, "--annotations", str(given)]
+    command += ["--images", str(images), "--checkpoint", str(weights), "--no-compile", "--threads", "1"]
+    command += [] if what == "bottom-up" else ["--gt-boxes"]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ("AP" if coco else "PCKh") in done.stdout
 
 
 def test_every_preset_is_valid_cites_its_source_and_names_a_known_model(tmp_path):
@@ -216,3 +232,40 @@ def test_the_command_trains_and_knows_one_batch_by_heart(rendered, tmp_path):
     assert len(losses) == 10 and losses[-1] < 0.9 * losses[0]
     assert (tmp_path / "run" / "curves.png").stat().st_size > 5000
     assert json.loads((tmp_path / "run" / "settings.json").read_text())["overfit"] is True
+
+
+class Oracle(torch.nn.Module):
+    """Gives the targets of the people that it is asked about, in their order."""
+
+    def __init__(self, task) -> None:
+        super().__init__()
+        recipe = CropRecipe(task.size(task.settings.phases[0]), rgb=False)
+        views = [plain_view(p, recipe) for p in task.validation]
+        seen = [seen_joints(p, v, task.skeleton) for p, v in zip(task.validation, views)]
+        joints, weights = (torch.from_numpy(np.stack(part)) for part in zip(*seen))
+        size = tuple(side // 4 for side in recipe.size)
+        self.maps, _ = heatmap_targets(joints, weights, size, (4, 4), task.settings.sigma)
+        self.asked = 0
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        first, self.asked = self.asked, self.asked + len(crops)
+        return self.maps[first : self.asked]
+
+
+@pytest.mark.parametrize(
+    "preset, figure",
+    [
+        ("hrnet-w32-coco-256x192", "ap"),
+        ("hrnet-w32-mpii-256x256", "pckh"),
+        ("pose-resnet50-posetrack-256x192", "poseval_ap"),
+        ("posewarper-baseline-posetrack17", "poseval_ap"),
+    ],
+)
+def test_the_targets_themselves_get_the_data_sets_full_marks(preset, figure, rendered, tmp_path):
+    more = ("loader_workers=0", "validate_flip=false")
+    task = HeatmapTask(training_settings("pose", preset, data_of(rendered, preset), more), silent)
+    found = task.validate(Oracle(task), torch.device("cpu"))
+    assert next(iter(found)) == figure and found[figure] > 0.95
+    wrong = Oracle(task)
+    wrong.maps = wrong.maps.flip(-2)
+    assert task.validate(wrong, torch.device("cpu"))[figure] < 0.5
