@@ -63,17 +63,17 @@ class TrackSettings(_Strict):
     similarity: Literal["iou", "oks", "flow", "multi-flow", "mixed"] = Field(
         "multi-flow", description="what makes two people one"
     )
-    min_similarity: float = Field(0.2, ge=0, le=1, description="pairs below are never matched")
+    min_similarity: float = Field(0.3, ge=0, le=1, description="pairs below are never matched")
     assignment: Literal["hungarian", "greedy"] = Field("hungarian", description="how pairs are chosen")
     max_age: int = Field(30, ge=1, description="frames a person may be missing and still be taken up again")
     queue: int = Field(8, ge=1, le=100, description="past poses of a person that are compared with")
-    min_box_score: float = Field(0.0, ge=0, le=1, description="people whose box is below get no identity")
+    min_box_score: float = Field(0.5, ge=0, le=1, description="people whose box is below get no identity")
     high_score: float = Field(0.25, ge=0, le=1, description="people above are matched first")
-    low_score: float = Field(0.1, ge=0, le=1, description="people below get no identity")
+    low_score: float = Field(0.2, ge=0, le=1, description="people below get no identity")
     low_age: int = Field(5, ge=1, description="people between are matched with who was seen this many frames ago")
-    new_track_score: float = Field(0.4, ge=0, le=1, description="an unmatched person above begins a track")
+    new_track_score: float = Field(0.2, ge=0, le=1, description="an unmatched person above begins a track")
     confirm: int = Field(2, ge=0, le=100, description="frames within which a new person must be seen again")
-    copy_oks: float = Field(0.7, ge=0, le=1, description="one more alike (OKS) to somebody tracked is a copy")
+    copy_oks: float = Field(0.5, ge=0, le=1, description="one more alike (OKS) to somebody tracked is a copy")
     min_joint_score: float = Field(0.2, ge=0, le=1, description="joints above count in the similarity")
     appearance: float = Field(0.0, ge=0, le=1, description="weight of people's colours in the similarity")
     flow: Literal["auto", "none", "dis", "raft-small", "raft-large"] = Field(
@@ -94,6 +94,7 @@ class TrackSettings(_Strict):
     stitch_appearance: float = Field(0.5, ge=0, le=1, description="offline: weight of people's colours in it")
     fill_gap: int = Field(8, ge=0, description="offline: gaps of at most this many frames are filled in")
     min_track: int = Field(3, ge=1, description="offline: tracks of fewer frames lose their identity")
+    smooth: Literal["off", "one-euro", "savgol"] = Field("off", description="calmer joints to look at, not to score")
 
 
 class RenderSettings(_Strict):

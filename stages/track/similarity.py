@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from posedata.boxes import area, iou
-from posedata.oks import oks_matrix
 from stages.track.memory import Poses, Track, joined
+
+_FAR = 1.0  # exp(-1 / (2 * (2 * 0.107)**2)) is 2e-5 for the hip, the widest of all joints
 
 
 def similarity(
@@ -45,13 +46,33 @@ def poses_alike(
     others: Poses,  # [M]
     sigmas: np.ndarray,  # [K]
 ) -> np.ndarray:
-    """[N, M] OKS over the joints that count on both sides."""
-    return oks_matrix(
-        people.keypoints,
-        others.keypoints,
-        area(people.boxes),
-        area(others.boxes),
-        sigmas,
-        people.valid,
-        others.valid,
-    )
+    """[N, M] OKS over the joints that count on both sides, as `posedata.oks.oks_matrix` gives it.
+
+    Only pairs that can be alike are computed: where every joint of one is farther from the other's extent than
+    `_FAR` times the person's size, each joint adds less than exp(-10) and the pair counts as 0.
+    """
+    size = (area(people.boxes)[:, None] + area(others.boxes)) / 2 + np.spacing(1)
+    rows, columns = np.nonzero(_gap(people, others) <= _FAR**2 * size)
+    alike = np.zeros(size.shape)
+    if not len(rows):
+        return alike
+    delta = people.keypoints[rows] - others.keypoints[columns]  # [P, K, 2]
+    delta *= delta
+    squared = delta[..., 0] + delta[..., 1]
+    squared /= -2 * (2 * sigmas) ** 2 * size[rows, columns, None]
+    both = people.valid[rows] & others.valid[columns]
+    alike[rows, columns] = (np.exp(squared) * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    return alike
+
+
+def _gap(people: Poses, others: Poses) -> np.ndarray:
+    """[N, M] squared distance of the joints' extents, square pixels; 0 where they touch."""
+    (low_a, high_a), (low_b, high_b) = _extent(people), _extent(others)
+    apart = np.maximum(low_b[None] - high_a[:, None], low_a[:, None] - high_b[None])
+    apart = np.maximum(apart, 0)
+    return apart[..., 0] ** 2 + apart[..., 1] ** 2
+
+
+def _extent(poses: Poses) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest coordinates [N, 2] of all joints, counted or not: never too small."""
+    return poses.keypoints.min(axis=1, initial=np.inf), poses.keypoints.max(axis=1, initial=-np.inf)

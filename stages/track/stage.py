@@ -19,6 +19,7 @@ from stages.track.look import looks_of
 from stages.track.motion import still
 from stages.track.offline import looked_back
 from stages.track.recovery import PosesIn, recover
+from stages.track.smooth import smoothed
 from stages.track.stitch import Sighting, between
 from stages.track.tracker import Tracker, poses_of
 
@@ -45,9 +46,8 @@ class TrackStage:
         else:
             moving = with_motion(items, self.flow(), settings.flow_side, settings.flow_check, clock)
         frames = filled_between(confirmed(self._tracked(moving, clock), settings.confirm))
-        if settings.offline:
-            return looked_back(frames, settings)
-        return (frame.item for frame in frames)
+        found = looked_back(frames, settings) if settings.offline else (frame.item for frame in frames)
+        return smoothed(found, settings.smooth)
 
     def _tracked(self, frames: Iterator[Moving], clock: Clock) -> Iterator[Tracked]:
         tracker = Tracker(self.settings, self.skeleton)

@@ -128,7 +128,8 @@ class Tracker:
 
         The surest begins first, whatever the order of the input.
         """
-        sure = (frame.scores >= self.settings.new_track_score) & (frame.box_scores >= self.settings.min_box_score)
+        settings = self.settings
+        sure = (frame.scores >= settings.new_track_score) & (frame.box_scores >= settings.min_box_score)
         new = np.flatnonzero((frame.identities < 0) & sure)
         order = np.lexsort((*frame.poses.boxes[new].T, -frame.scores[new]))
         for row in new[order]:

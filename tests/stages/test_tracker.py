@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from configs.settings import TrackSettings
+from posedata.boxes import area
+from posedata.oks import oks_matrix
 from posedata.people import FramePeople, FrameStatus, Origin
 from posedata.skeletons import COCO_17
 from stages.stream import Clock, Item
 from stages.track.associate import associate
+from stages.track.memory import Poses
 from stages.track.motion import Motion
+from stages.track.similarity import poses_alike
 from stages.track.stage import TrackStage
 from stages.track.tracker import Tracker
 
@@ -112,6 +116,21 @@ def test_a_cut_ends_every_track():
     assert not set(before) & set(after) and -1 not in after
 
 
+def test_likeness_is_oks():
+    rng = np.random.default_rng(1)
+
+    def crowd(count):
+        corner = rng.uniform(0, 400, (count, 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(40, 120, (count, 2))], axis=1)
+        keypoints = rng.uniform(0, 400, (count, 1, 2)) + rng.uniform(0, 80, (count, 17, 2))
+        return Poses(keypoints, rng.random((count, 17)) < 0.8, boxes)
+
+    a, b = crowd(12), crowd(15)
+    sigmas = COCO_17.sigma_array
+    expected = oks_matrix(a.keypoints, b.keypoints, area(a.boxes), area(b.boxes), sigmas, a.valid, b.valid)
+    np.testing.assert_allclose(poses_alike(a, b, sigmas), expected, atol=3e-5)
+
+
 def test_a_near_copy_of_somebody_tracked_begins_no_track():
     frames = [people((100, 100)), people((100, 100), (101, 100))]
     assert follow(frames) == [[0], [0, -1]] and follow(frames, copy_oks=1.0) == [[0], [0, 1]]
@@ -144,7 +163,7 @@ def test_a_frame_without_people_is_empty_and_legal():
 
 def test_an_unsure_person_begins_no_track_but_continues_one():
     frames = [people((100, 100), score=0.3), people((100, 100)), people((101, 100), score=0.3)]
-    assert follow(frames, high_score=0.5, new_track_score=0.5, low_score=0.2) == [[-1], [0], [0]]
+    assert follow(frames, min_box_score=0, high_score=0.5, new_track_score=0.5, low_score=0.2) == [[-1], [0], [0]]
 
 
 def test_nobody_below_the_low_score_gets_an_identity():
