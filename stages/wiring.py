@@ -153,7 +153,7 @@ def given_boxes(given: GivenDetections, sequence: str) -> Part:
 
         return GivenBoxes(given.frames.get(sequence, {}))
 
-    return Part("detect", make, {"detections": given.file.name}, ModelRef("detections", given.digest), None)
+    return Part("detect", make, {"detections": given.file.name}, ModelRef("detections", given.digest), None, own=True)
 
 
 def is_rendered(work: WorkFolder, sequence: Sequence, settings: RenderSettings) -> bool:
