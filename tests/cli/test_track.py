@@ -46,7 +46,7 @@ def test_given_poses_are_tracked_without_any_network_and_nothing_else_is_written
         assert len(set.union(*found)) == len(found), "and it is nobody else's"
 
 
-@pytest.mark.parametrize("preset", ["simple-baselines", "online", "offline"])
+@pytest.mark.parametrize("preset", ["online", "offline"])
 def test_the_same_input_gives_the_same_bytes_with_any_number_of_workers(data, tmp_path, preset):
     poses = next((data / "annotations").iterdir())
     contents = []
