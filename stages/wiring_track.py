@@ -40,13 +40,26 @@ def track_part(settings: TrackSettings, device: str, estimator_of: EstimatorOf, 
         from stages.track.stage import TrackStage
 
         poses_in = None
-        if settings.recover and method != "none" and not find_model(before.model.name, "pose").bottom_up:
+        if settings.recover and method != "none" and _takes_boxes(before):
             poses_in = _poses_in(_pose_settings(before), before, estimator_of, model_of)
         return TrackStage(settings, SKELETONS[header.skeleton], _flow(settings, method, device, header), poses_in)
 
-    own = bool(settings.flow_files or settings.save_flow)
-    dump = _dump(settings, method)
-    return Part("track", _only_for_a_record, dump, None, None, resumes=False, make_for=make, own=own)
+    def warnings(before: Header | None) -> list[str]:
+        if not settings.recover or _takes_boxes(before):
+            return []
+        return [f"{before.model.name} finds people by itself, not in given boxes: nobody whom it missed is recovered"]
+
+    return Part(
+        "track",
+        _only_for_a_record,
+        _dump(settings, method),
+        None,
+        None,
+        resumes=False,
+        make_for=make,
+        own=bool(settings.flow_files or settings.save_flow),
+        warnings=warnings,
+    )
 
 
 def given_poses_part(
@@ -158,6 +171,13 @@ def _flow(settings: TrackSettings, method: str, device: str, header: Header) -> 
         return SavedFlow(flow, Path(settings.save_flow) / header.sequence) if settings.save_flow else flow
 
     return make
+
+
+def _takes_boxes(before: Header | None) -> bool:
+    """Whether the model that made a record's poses can look into boxes; a bottom-up one cannot."""
+    if before is None or before.model is None:
+        return False
+    return not find_model(before.model.name, "pose").bottom_up
 
 
 def _pose_settings(before: Header) -> PoseSettings:
