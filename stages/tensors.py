@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB of 0..1
@@ -19,3 +20,11 @@ def normalise(
     low = torch.tensor(mean, device=images.device).view(1, 3, 1, 1) * 255
     spread = torch.tensor(std, device=images.device).view(1, 3, 1, 1) * 255
     return ((images.float() - low) / spread).contiguous(memory_format=torch.channels_last)
+
+
+def unit_image(
+    image: np.ndarray,  # [H, W, 3] uint8 RGB
+    device: torch.device,
+) -> torch.Tensor:
+    """[3, H, W] float32 of 0..1 on the device, as torchvision's models take it."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device).float() / 255

@@ -21,8 +21,7 @@ from stages.work import WorkFolder
 if TYPE_CHECKING:
     from posedata.formats.poses import GivenPoses
     from stages.device import Runtime
-    from stages.pose.estimator import PoseEstimator
-    from stages.pose.temporal.estimator import WarpEstimator
+    from stages.pose.estimator import AnyEstimator
     from stages.render.render import RenderReport
 
 
@@ -53,9 +52,9 @@ class Estimators:
     def __init__(self, hardware: Hardware, checkpoint: str = "") -> None:
         self._hardware = hardware
         self._checkpoint = checkpoint  # of settings that were read from a record, which names no files
-        self._made: dict[str, PoseEstimator | WarpEstimator] = {}
+        self._made: dict[str, AnyEstimator] = {}
 
-    def of(self, settings: PoseSettings) -> PoseEstimator | WarpEstimator:
+    def of(self, settings: PoseSettings) -> AnyEstimator:
         """The estimator that these settings ask for.
 
         Raises:
@@ -208,7 +207,7 @@ def _detect(settings: Settings, hardware: Hardware) -> Part:
     if entry.weights == "bundled":
         digest = bundled_digest(entry)
     else:
-        from stages.detect.torchvision_models import weights_digest
+        from stages.torchvision_weights import weights_digest
 
         digest = weights_digest(entry.name)
 
@@ -241,6 +240,10 @@ def pose_model(settings: PoseSettings) -> ModelRef:
         SettingsError: a model that is not known or whose weights are missing.
     """
     entry = find_model(settings.model, "pose")
+    if entry.weights == "torchvision":
+        from stages.torchvision_weights import weights_digest
+
+        return ModelRef(entry.name, weights_digest(entry.name))
     return ModelRef(entry.name, weights_sha256(entry, settings.checkpoint))
 
 

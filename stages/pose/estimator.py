@@ -26,6 +26,7 @@ from stages.pose.recipe import recipe
 from stages.pose.select import select
 
 if TYPE_CHECKING:
+    from stages.pose.keypoint_rcnn import KeypointRcnnEstimator
     from stages.pose.temporal.estimator import WarpEstimator
 
 
@@ -135,11 +136,15 @@ Cells = tuple[np.ndarray | torch.Tensor, np.ndarray | torch.Tensor]
 Look = Callable[[range], tuple[Cells, tuple[int, int]]]
 
 
+if TYPE_CHECKING:
+    AnyEstimator = PoseEstimator | WarpEstimator | KeypointRcnnEstimator  # all answer `estimate` and `joints_of`
+
+
 def _numpy(values: np.ndarray | torch.Tensor) -> np.ndarray:
     return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
 
-def make_estimator(settings: PoseSettings, runtime: Runtime) -> PoseEstimator | WarpEstimator:
+def make_estimator(settings: PoseSettings, runtime: Runtime) -> AnyEstimator:
     """The pose network that the settings name, its weights loaded.
 
     Raises:
@@ -150,6 +155,13 @@ def make_estimator(settings: PoseSettings, runtime: Runtime) -> PoseEstimator | 
     entry = find_model(settings.model, "pose")
     if entry.bottom_up:
         raise UsageError(f"{entry.name} finds people by itself, it cannot estimate poses in given boxes")
+    if entry.weights == "torchvision":
+        from stages.pose.keypoint_rcnn import KeypointRcnnEstimator
+        from stages.torchvision_weights import fetched_model
+
+        if settings.checkpoint:
+            raise UsageError(f"{entry.name}: its weights come through torchvision; leave --checkpoint out")
+        return KeypointRcnnEstimator(fetched_model(entry.name), entry, settings, runtime)
     network = load_network(entry, settings.checkpoint)
     if entry.architecture == "posewarper_pair":
         from stages.pose.temporal.estimator import WarpEstimator  # which cuts crops as this module does

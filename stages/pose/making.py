@@ -9,16 +9,16 @@ from configs.models import ModelEntry, find_model
 from configs.settings import PoseSettings
 from stages.device import Runtime
 from stages.pose.checkpoints import load_network
-from stages.pose.estimator import PoseEstimator, make_estimator
+from stages.pose.estimator import make_estimator
 from stages.stream import Stage
 from stages.weights import fused
 
 if TYPE_CHECKING:
     from stages.pose.bottom_up.estimator import BottomUpEstimator
-    from stages.pose.temporal.estimator import WarpEstimator
+    from stages.pose.estimator import AnyEstimator
 
 
-def make_any(settings: PoseSettings, runtime: Runtime) -> PoseEstimator | WarpEstimator | BottomUpEstimator:
+def make_any(settings: PoseSettings, runtime: Runtime) -> AnyEstimator | BottomUpEstimator:
     """The model, of whichever kind, its weights loaded; raises as `make_stage`."""
     entry = find_model(settings.model, "pose")
     return _bottom_up(entry, settings, runtime) if entry.bottom_up else make_estimator(settings, runtime)
@@ -27,7 +27,7 @@ def make_any(settings: PoseSettings, runtime: Runtime) -> PoseEstimator | WarpEs
 def make_stage(
     settings: PoseSettings,
     runtime: Runtime,
-    estimator_of: Callable[[PoseSettings], PoseEstimator | WarpEstimator],  # of models that take boxes
+    estimator_of: Callable[[PoseSettings], AnyEstimator],  # of models that take boxes
 ) -> Stage:
     """The stage with its network, weights loaded.
 
