@@ -172,7 +172,7 @@ def records(count: int, seed: int, images: Path, worked: Path, folder: Path) -> 
             ("render", work, "-q"),
         )
         command = (
-            ("track", images, "--work", work, "-q", "--no-recover", "--flow", "none")
+            ("track", images, "--work", work, "-q", "--no-recover", "--flow", "none", "--similarity", "oks")
             if stage == "pose"
             else commands[rng.random() < 0.1]
         )
