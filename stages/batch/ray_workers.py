@@ -83,7 +83,9 @@ class RayWorkers:
                     logging_level=logging.ERROR,
                     include_dashboard=False if self._address is None else None,
                 )
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - Ray raises bare ones
+            if self._address is None:
+                raise UsageError(f"Ray cannot be started on this machine ({_first_line(error)}); try again") from None
             raise UsageError(
                 f"--ray-address {self._address}: no Ray cluster answers there ({_first_line(error)}); start one with "
                 "`ray start --head`, or leave the address out"
@@ -110,7 +112,8 @@ class RayWorkers:
         actor = self._actors[seat.number]
         actor.task = task
         actor.answer = actor.handle.run.remote(task)
-        actor.meter = actor.handle.progress.remote()
+        if actor.meter is None:  # never two at once: the actor has two threads, and one is for the work
+            actor.meter = actor.handle.progress.remote()
 
     def wait(self, seconds: float) -> Iterable[Progress | Outcome]:
         ray = self._ray
