@@ -70,6 +70,7 @@ class Lease:
         self._content, self._seconds = content, seconds
         self._touched = time.monotonic()
         self._lost = False
+        self._lock = threading.Lock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
@@ -87,17 +88,26 @@ class Lease:
     def check(self) -> None:
         """Must be called now and then by who works under the lease.
 
+        A process that was stopped for long and goes on (Ctrl-Z and `fg`) keeps a lease that nobody took meanwhile.
+
         Raises:
             SequenceFailed: it is lost to another process.
         """
-        if self._lost or time.monotonic() - self._touched > self._seconds:
+        if time.monotonic() - self._touched > self._seconds:
+            self._touch()
+        if self._lost:
             raise SequenceFailed(
                 f"{self.path.parent}: another ptrack process took this sequence over, because this one was silent "
                 f"for more than {self._seconds:g} s; run the same command again"
             )
 
     def _renew(self) -> None:
-        while not self._end.wait(self._seconds / _RENEWALS):
+        while not self._lost and not self._end.wait(self._seconds / _RENEWALS):
+            self._touch()
+
+    def _touch(self) -> None:
+        """Renews the lease if its file is still ours; notes where it is not."""
+        with self._lock:
             try:
                 ours = self.path.read_bytes() == self._content  # its name may be another's by now
                 if ours:
@@ -105,10 +115,8 @@ class Lease:
             except FileNotFoundError:
                 ours = False
             except OSError:
-                continue  # the file system may come back in time
-            if not ours:
-                self._lost = True
-                return
+                return  # the file system may come back in time
+            self._lost = self._lost or not ours
             self._touched = time.monotonic()
 
 

@@ -69,9 +69,9 @@ def test_the_lease_of_a_process_that_died_here_is_free_at_once(tmp_path):
 
 
 def test_a_holder_is_not_expired_while_it_lives(tmp_path):
-    with Leases("run", 0.0, seconds=0.4).take(tmp_path) as lease:
-        for _ in range(6):
-            time.sleep(0.2)
+    with Leases("run", 0.0, seconds=3).take(tmp_path) as lease:
+        for _ in range(5):
+            time.sleep(0.8)
             lease.check()
             assert not leases_of(tmp_path)[0].expired
 
@@ -86,6 +86,17 @@ def test_a_holder_whose_lease_was_taken_over_notices_and_leaves_the_new_one_alon
                     lease.check()
                     time.sleep(0.05)
             new.check()
+    assert names(tmp_path) == []
+
+
+def test_a_holder_that_was_stopped_for_long_keeps_what_nobody_took(tmp_path, monkeypatch):
+    with Leases("stopped", 0.0, seconds=1000).take(tmp_path) as lease:
+        awake = time.monotonic() + 5000
+        monkeypatch.setattr(time, "monotonic", lambda: awake)
+        os.utime(tmp_path / ".lease-1", (time.time() - 5000,) * 2)
+        assert leases_of(tmp_path)[0].expired
+        lease.check()
+        assert not leases_of(tmp_path)[0].expired
     assert names(tmp_path) == []
 
 
