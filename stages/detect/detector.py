@@ -11,6 +11,7 @@ import torch
 from configs.models import find_model
 from configs.settings import DetectSettings
 from posedata.people import FramePeople, Origin
+from stages.batches import Batches
 from stages.detect.compact import CompactDetector
 from stages.detect.letterbox import letterbox
 from stages.detect.postprocess import select_boxes
@@ -52,6 +53,7 @@ class CompactRunner:
 
     def __init__(self, network: CompactDetector, settings: DetectSettings, runtime: Runtime) -> None:
         self.settings, self.runtime = settings, runtime
+        self._batches = Batches(runtime.batch_size)
         self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
@@ -61,14 +63,17 @@ class CompactRunner:
         shapes = sorted({canvas.shape for canvas, _ in fitted})
         for shape in shapes:
             rows = [i for i, (canvas, _) in enumerate(fitted) if canvas.shape == shape]
-            for start in range(0, len(rows), self.runtime.batch_size):
-                part = rows[start : start + self.runtime.batch_size]
+
+            def work(chosen: range, rows: list[int] = rows) -> None:
+                part = rows[chosen.start : chosen.stop]
                 batch = torch.from_numpy(np.stack([fitted[i][0] for i in part])).permute(0, 3, 1, 2)
                 with self.runtime.autocast():
                     logits, boxes = self.network(normalise(batch.to(self.runtime.device)))
                 scores, boxes = logits.float().sigmoid().cpu().numpy(), boxes.float().cpu().numpy()
                 for k, i in enumerate(part):
                     found[i] = people_of(scores[k], fitted[i][1].back(boxes[k]), self.settings)
+
+            self._batches.run(len(rows), work)
         return found  # type: ignore[return-value]
 
 

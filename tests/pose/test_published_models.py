@@ -149,27 +149,3 @@ def test_posewarper_runs_over_five_frames(clip, tmp_path):
     frames = list(iter_frames(work / clip.stem / "pose.json"))
     assert [len(f.people) for f in frames] == [len(BOXES)] * FRAMES
     assert all(f.people.keypoints.shape == (2, 17, 2) and np.isfinite(f.people.keypoints).all() for f in frames)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["simplepose", "simplepose-final"])
-def test_simplepose_needs_no_boxes(clip, tmp_path, name):
-    entry, work, checkpoint = find_model(name, "pose"), tmp_path / "work", tmp_path / "PoseNet.pth"
-    network = recipe.fill(create(entry.architecture, **entry.options), "g1")
-    weights = network.state_dict()
-    for key in ("posenet.outs.3.0.conv.weight", "posenet.outs.3.0.conv.bias"):
-        weights[key] = weights[key] / 8000  # else every cell is somebody's joint
-    torch.save({"weights": weights, "epoch": 52}, checkpoint)
-    chosen = [
-        "--model",
-        name,
-        "--checkpoint",
-        checkpoint,
-        "--no-flip",
-        "--set",
-        "pose.scales=[0.8]",
-    ]  # 512 pixels high
-    run("pose", clip, "--frames", "0-0", "--work", work, "--threads", 1, "-q", *chosen)
-    assert not (work / clip.stem / "detect.json").exists()
-    [frame] = iter_frames(work / clip.stem / "pose.json")
-    assert frame.people.keypoints.shape[1:] == (17, 2) and frame.people.boxes.shape[1:] == (4,)

@@ -12,6 +12,7 @@ from configs.models import ModelEntry
 from configs.settings import PoseSettings
 from posedata.people import FramePeople
 from posedata.skeletons import SKELETONS, Skeleton
+from stages.batches import Batches
 from stages.device import Runtime
 from stages.pose.crop import cropping, transform_points
 from stages.pose.decode import DECODERS
@@ -45,6 +46,7 @@ class WarpEstimator:
         self.recipe = recipe(settings, entry)
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
         self.height, self.width = entry.input
+        self._batches = Batches(runtime.batch_size)
         self._reverse = entry.colour == "BGR"
         self._mean, self._std = entry.mean or IMAGENET_MEAN, entry.std or IMAGENET_STD
 
@@ -128,8 +130,9 @@ class WarpEstimator:
     ) -> None:
         """Heatmaps of single crops, the network's batch at a time."""
         keys = list(wanted)
-        for start in range(0, len(keys), self.runtime.batch_size):
-            part = keys[start : start + self.runtime.batch_size]
+
+        def work(rows: range) -> None:
+            part = keys[rows.start : rows.stop]
             crops = np.stack([cut(*wanted[key], self.width, self.height, self.recipe.compat) for key in part])
             if self._reverse:
                 crops = np.ascontiguousarray(crops[..., ::-1])
@@ -137,6 +140,8 @@ class WarpEstimator:
             inputs = normalise(pictures, self._mean, self._std)
             with self.runtime.autocast():
                 known.update(zip(part, self.network.heatmaps(inputs).float()))
+
+        self._batches.run(len(keys), work)
 
     def _selected(
         self, people: FramePeople, rows: slice, keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray
