@@ -38,8 +38,9 @@ of each key and shape), with which the published code was run once; its inputs a
   same file).
 - Files as their authors saved them load, damaged and dangerous ones do not: each layout is written and read, and
   pickles that would run a program are refused (`tests/pose/test_checkpoints.py`).
-- Each family runs end to end at its published input size, with recipe weights on a real clip
-  (`tests/pose/test_published_models.py`).
+- The top-down families and PoseWarper run end to end at their published input sizes, with recipe weights on a real
+  clip (`tests/pose/test_published_models.py`); SimplePose on a rendered one, at a smaller size
+  (`tests/pose/test_published_runs.py`).
 
 Not verified: the published scores. They are printed below as their authors print them; none was re-run here. The
 Caffe style differs from the other in numbers alone, so no check of keys can tell the two apart. MR-Pose's authors
