@@ -62,6 +62,7 @@ class WarperTraining(HeatmapTraining):
     label_every: int = Field(1, ge=1)  # use the labels of every so many labelled frames of a sequence only
     label_first: int = Field(3, ge=0)  # beginning with this one
     freeze: bool = True  # the backbone's weights
+    validate_flip: bool = False  # as published, PoseWarper has no flip test
 
 
 class BottomUpTraining(_Published):

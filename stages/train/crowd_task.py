@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from posedata.skeletons import COCO_17
 from stages.device import Runtime
 from stages.pose.bottom_up.estimator import BottomUpEstimator
 from stages.train.datasets.crowds import SceneRecipe, SceneSamples, read_scenes
-from stages.train.datasets.people import read_people
+from stages.train.datasets.people import Person, read_people
 from stages.train.losses import focal_l2
 from stages.train.samples import Draws
 
@@ -35,10 +36,11 @@ class CrowdTask:
         if not self.entry.architecture.startswith("imhn"):
             raise UsageError(f"model: {settings.model} is no bottom-up network; see `ptrack models`")
         self.scenes = [scene for source in settings.train for scene in read_scenes(source, say)]
-        self.validation = read_people(settings.val, COCO_17, 1.0, say)
-        pictures = list(dict.fromkeys(p.image for p in self.validation))[: settings.validate_limit]
-        self.pictures = pictures
-        say(f"{len(self.scenes)} people in whole pictures to train on, {len(pictures)} pictures to validate on")
+        people: dict[Path, list[Person]] = {}
+        for person in read_people(settings.val, COCO_17, 1.0, say):
+            people.setdefault(person.image, []).append(person)
+        self.validation = dict(list(people.items())[: settings.validate_limit])
+        say(f"{len(self.scenes)} people in pictures to train on, {len(self.validation)} pictures to validate on")
 
     def size(self, phase: Phase) -> tuple[int, int]:
         if phase.size is None or phase.size[0] != phase.size[1] or phase.size[0] % 64:
@@ -71,12 +73,12 @@ class CrowdTask:
         runtime = Runtime(device, False, 1)
         estimator = BottomUpEstimator(model, self.entry, PoseSettings(model=self.entry.name), runtime)
         images, truth, found = [], [], []
-        for number, path in enumerate(self.pictures):
+        for number, (path, labelled) in enumerate(self.validation.items()):
             image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
             if image is None:
                 continue
             images.append({"id": number})
-            for person in (p for p in self.validation if p.image == path):
+            for person in labelled:
                 keypoints = np.column_stack([person.joints, 2 * (person.weights > 0)])
                 sides = person.box[2:] - person.box[:2]
                 entry = {"image_id": number, "category_id": 1, "area": person.area}

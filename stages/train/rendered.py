@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from configs.training import DetectorTraining, PoseTraining, TrainingSet
 from posedata.synthetic.training_set import write_training_set
+from stages.train.distributed import started_first
 from stages.train.samples import read_annotations
 
 
@@ -21,6 +23,9 @@ def rendered_set(
     if not settings.rendered:
         return ()
     root = run_dir / f"rendered-{settings.rendered}-{settings.seed}"
+    if not started_first():  # of several processes one renders
+        while not (root / "train.json").exists():
+            time.sleep(1)
     if not (root / "train.json").exists():
         entries = [image for source in settings.train for image in read_annotations(source).images]
         empty = [image.path for image in entries if not image.annotations]
