@@ -42,7 +42,7 @@ _HELP = {
     "export": "PoseTrack17/18, COCO, CSV, Parquet and MOT files from saved records.",
     "eval": "Score predictions exactly as PoseTrack's poseval does.",
     "check": "Check a submission before it is uploaded.",
-    "validate": "A pose model's COCO OKS AP on your images.",
+    "validate": "A pose model's figures on COCO, MPII or PoseTrack, as the papers print them.",
     "train": "Train the bundled and the published networks, by presets.",
     "propagate": "Move poses labelled in some frames to the frames around them.",
     "models": "List the known models.",
