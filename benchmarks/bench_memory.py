@@ -83,8 +83,8 @@ def made_elsewhere(path: Path, minutes: float, fps: int) -> int:
 def peak(command: list[str], folder: Path) -> tuple[float, float]:
     """Peak resident memory in MB and processor seconds of `ptrack ...`, its own processes included."""
     executable = Path(sys.executable).with_name("ptrack")
-    with open(os.devnull, "wb") as nowhere:
-        running = subprocess.Popen([executable, *command], cwd=folder, stdout=nowhere, stderr=nowhere)
+    with open(os.devnull, "wb") as nowhere:  # what it says of errors is seen
+        running = subprocess.Popen([executable, *command], cwd=folder, stdout=nowhere)
     _, status, usage = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     if running.returncode:
