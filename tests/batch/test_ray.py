@@ -69,7 +69,7 @@ def test_a_killed_raylet_and_a_broken_sequence(broken, finished, tmp_path):
     healthy = {name: content for name, content in records(finished).items() if not name.startswith(bad)}
     assert records(tmp_path / "work") == healthy
     found = status_of(WorkFolder(tmp_path / "work"))
-    assert [one.sequence for one in found.failed] == [bad] and "undecodable" in found.failed[0].reason
+    assert [one.sequence for one in found.failed] == [bad] and "can be read" in found.failed[0].reason
 
 
 @pytest.mark.slow
