@@ -84,7 +84,8 @@ def _written(
         path.unlink(missing_ok=True)  # an earlier export's would tell lies
         return files
     write_atomically(path, orjson.dumps(renamed, option=orjson.OPT_INDENT_2) + b"\n")
-    tally.warn(f"{len(renamed)} sequences have no PoseTrack name; {NAME_MAP} says which file is which")
+    which = "1 sequence has" if len(renamed) == 1 else f"{len(renamed)} sequences have"
+    tally.warn(f"{which} no PoseTrack name; {NAME_MAP} says which file is which")
     return [*files, path]
 
 
