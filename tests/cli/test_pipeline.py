@@ -166,7 +166,7 @@ def test_unrelated_images_get_poses_and_no_tracks(tmp_path):
     images = next((tmp_path / "data" / "images").glob("*/*"))
     done = ptrack("run", images, "--kind", "images", "--work", tmp_path / "work", cwd=tmp_path)
     assert "neither tracked nor drawn" in done.stdout
-    assert {p.name for p in (tmp_path / "work").glob("*/*")} == {"detect.json", "pose.json"}
+    assert {p.name for p in (tmp_path / "work").glob("*/*.json")} == {"detect.json", "pose.json"}
     done = ptrack("track", images, "--kind", "images", "--work", tmp_path / "work", cwd=tmp_path, code=2)
     assert "unrelated images" in done.stderr
 
