@@ -32,16 +32,10 @@ def find_peaks(
 ) -> Peaks:
     """Every pixel that none of its eight neighbours exceeds and that reaches the threshold; of equals the first."""
     _, height, width = maps.shape
-    flat = np.ascontiguousarray(maps).reshape(-1)
-    place = np.flatnonzero(flat >= np.float32(threshold))
-    value = flat[place]
-    for step in (1, -1):  # the rows' own maxima, which leaves few; a map's border has no neighbour beyond
-        column = place - place // width * width
-        beside = flat.take(place + step, mode="clip")
-        stays = value >= beside if step == 1 or compat else value > beside
-        stays |= column == (width - 1 if step == 1 else 0)
-        place = place[stays]
-        value = flat.take(place)
+    maps = np.ascontiguousarray(maps)
+    flat = maps.reshape(-1)
+    place = _row_maxima(maps, threshold, compat)
+    value = flat.take(place)
     part, rows, columns = place // (width * height), place // width % height, place % width
     highest = np.ones(len(place), bool)
     for down, right in _ABOVE_AND_BELOW:
@@ -54,6 +48,35 @@ def find_peaks(
     part, rows, columns = part[strongest], rows[strongest], columns[strongest]
     xy, score = refined(maps, columns, rows, part, compat)
     return Peaks(part, xy, score)
+
+
+def _row_maxima(
+    maps: np.ndarray,  # [parts, H, W]
+    threshold: float,
+    compat: bool,
+) -> np.ndarray:
+    """[Q] flat places, ascending, that neither neighbour in the row exceeds and that reach the threshold.
+
+    A map at a time: it fits into the processor's cache. That leaves few places for the other neighbours.
+    """
+    _, height, width = maps.shape
+    if width < 2:
+        return np.flatnonzero(maps.reshape(-1) >= np.float32(threshold))
+    rows = np.arange(height) * width
+    found = []
+    for number, heat in enumerate(maps):
+        flat = heat.reshape(-1)  # as one row: what is found at the border is put right afterwards
+        rises = flat[1:] > flat[:-1]
+        before = flat[1:] >= flat[:-1] if compat else rises
+        inside = np.flatnonzero(before[:-1] > rises[1:]) + 1  # rises, then does not
+        inside = inside[flat.take(inside) >= np.float32(threshold)]
+        column = inside % width
+        inside = inside[(column > 0) & (column < width - 1)]
+        last, beside = heat[:, -1], heat[:, -2]
+        left = rows[(heat[:, 0] >= heat[:, 1]) & (heat[:, 0] >= np.float32(threshold))]
+        right = rows[((last >= beside) if compat else (last > beside)) & (last >= np.float32(threshold))] + width - 1
+        found.append(np.sort(np.concatenate([inside, left, right])) + number * heat.size)
+    return np.concatenate(found)
 
 
 def _strongest(part: np.ndarray, value: np.ndarray) -> np.ndarray:
