@@ -74,11 +74,7 @@ class Processes:
             return message
         del self._workers[number]  # its output ended: it is dead
         how = worker.death()
-        return (
-            None
-            if task is None
-            else Outcome(task, fault="died", error=f"its worker process died ({how})", node=_HERE)
-        )
+        return None if task is None else Outcome(task, fault="died", error=f"its worker process died ({how})")
 
 
 class _Worker:

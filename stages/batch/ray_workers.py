@@ -153,7 +153,7 @@ class RayWorkers:
                 actor.meter = actor.handle.progress.remote()
         else:
             task, actor.task = actor.task, None
-            yield replace(value, task=task, node=actor.node)
+            yield replace(value, task=task)
 
     def _died(self, actor: _Actor, error: Exception) -> Iterator[Outcome]:
         del self._actors[actor.number]
@@ -161,7 +161,7 @@ class RayWorkers:
             self._ray.kill(actor.handle)
         if actor.task is not None:
             words = f"its worker on node {actor.node[:8]} died ({_first_line(error)})"
-            yield Outcome(actor.task, fault="died", error=words, node=actor.node)
+            yield Outcome(actor.task, fault="died", error=words)
         elif not actor.node:
             self._stillborn += 1
             if self._stillborn >= _MOST_STILLBORN:

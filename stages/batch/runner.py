@@ -44,7 +44,6 @@ class Outcome:
     fault: str = ""  # "busy" (another run has it), "input", "failed", "died", "fatal" (no sequence can be done)
     error: str = ""
     trace: str = ""
-    node: str = ""  # where it was tried
 
 
 class Stopped(BaseException):

@@ -19,6 +19,7 @@ class _Open:
     """A task that was tried and is not settled."""
 
     task: Task
+    node: str = ""  # where it runs
     not_before: float = 0.0
     failures: list[str] = field(default_factory=list)
     nodes: set[str] = field(default_factory=set)  # where it failed
@@ -69,15 +70,16 @@ class Schedule:
             # where it failed it is tried again only if there is no node on which it has not failed
             if opened.not_before <= now and not (node in opened.nodes and elsewhere - opened.nodes):
                 self._again.remove(opened)
-                return self._begin(opened)
+                return self._begin(opened, node)
         if not self._none_left:
             task = next(self._new, None)
             if task is not None:
-                return self._begin(_Open(task))
+                return self._begin(_Open(task), node)
             self._none_left = True
         return None
 
-    def _begin(self, opened: _Open) -> Task:
+    def _begin(self, opened: _Open, node: str) -> Task:
+        opened.node = node
         self._running[opened.task.sequence.id] = opened
         return opened.task
 
@@ -94,7 +96,7 @@ class Schedule:
             self._again.append(opened)
             return None
         opened.failures.append(outcome.error)
-        opened.nodes.add(outcome.node)
+        opened.nodes.add(opened.node)
         tries = len(opened.failures)
         bad = outcome.fault == "input"
         if tries < self._tries and (outcome.fault == "died" or set(nodes) - opened.nodes):

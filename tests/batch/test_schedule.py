@@ -20,7 +20,7 @@ def schedule(*tasks: Task, tries: int = 3) -> tuple[Schedule, list[float]]:
 
 
 def died(task: Task, node: str = "one") -> Outcome:
-    return Outcome(task, fault="died", error=f"died on {node}", node=node)
+    return Outcome(task, fault="died", error=f"died on {node}")
 
 
 def test_tasks_come_in_order_and_end():
@@ -62,23 +62,23 @@ def test_a_node_that_is_gone_keeps_nobody_waiting():
 def test_bad_input_is_tried_once_on_each_node():
     plan, _ = schedule(A)
     plan.take("one", NODES)
-    assert plan.settle(Outcome(A, fault="input", error="broken", node="one"), NODES) is None
+    assert plan.settle(Outcome(A, fault="input", error="broken"), NODES) is None
     assert plan.take("two", NODES) is A
-    given_up = plan.settle(Outcome(A, fault="input", error="broken", node="two"), NODES)
+    given_up = plan.settle(Outcome(A, fault="input", error="broken"), NODES)
     assert given_up == GivenUp("broken", 2, True)
 
 
 def test_bad_input_on_one_machine_is_tried_once():
     plan, _ = schedule(A)
     plan.take("one", {"one"})
-    assert plan.settle(Outcome(A, fault="input", error="broken", node="one"), {"one"}).tries == 1
+    assert plan.settle(Outcome(A, fault="input", error="broken"), {"one"}).tries == 1
 
 
 def test_what_another_run_has_is_asked_for_later_and_costs_no_try():
     plan, clock = schedule(A, tries=1)
     for _ in range(5):
         assert plan.take("one", NODES) is A
-        assert plan.settle(Outcome(A, fault="busy", node="one"), NODES) is None
+        assert plan.settle(Outcome(A, fault="busy"), NODES) is None
         assert plan.take("one", NODES) is None and plan.waiting == ("a",) and not plan.is_over
         clock[0] += 5
     assert plan.take("one", NODES) is A
