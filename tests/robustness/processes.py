@@ -62,6 +62,8 @@ class Starter:
         """Begins a command; `limits` as in `forker._become_ptrack`."""
         self._count += 1
         out, err = (Path(self._folder.name) / f"{self._count}.{name}" for name in ("out", "err"))
+        for path in (out, err):
+            path.touch()  # a command may be killed before it opens them
         request = {"start": [str(a) for a in arguments], "cwd": str(cwd), "out": str(out), "err": str(err), **limits}
         return Running(self._ask(request), out, err, self._ask)
 
