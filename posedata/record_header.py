@@ -79,7 +79,7 @@ class Header:
             raise ValueError(f"schema is {self.schema!r}, this version reads {SCHEMA!r}")
         for name in ("stage", "sequence", "ptrack_version", "input_identity"):
             require_text(name, getattr(self, name))
-        if self.skeleton is not None and self.skeleton not in SKELETONS:
+        if self.skeleton is not None and (not isinstance(self.skeleton, str) or self.skeleton not in SKELETONS):
             raise ValueError(f"skeleton is {self.skeleton!r}, known are {', '.join(SKELETONS)}")
         if self.upstream_digest is not None:
             require_digest("upstream_digest", self.upstream_digest)

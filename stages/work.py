@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from posedata.atomic import write_atomically
-from posedata.errors import BadInput, UsageError
+from posedata.errors import BadInput, BadRecord, UsageError
 from posedata.jsonio import read_json
 from posedata.locks import folder_locked
 from posedata.records import read_header
@@ -120,9 +120,19 @@ class WorkFolder:
         return content
 
     def finished(self, stage: str) -> Iterator[tuple[str, Path]]:
-        """(sequence id, record) of every sequence that has a complete record of the stage, by name."""
+        """(sequence id, record) of every sequence that has a complete record of the stage, by name.
+
+        Raises:
+            BadRecord: a record is damaged, or says that it is of another sequence than its folder.
+        """
         for path in sorted(self.root.rglob(f"{stage}.json")):
-            yield read_header(path).sequence, path
+            sequence = read_header(path).sequence
+            if self.record(sequence, stage) != path:
+                raise BadRecord(
+                    f"{path}: field sequence is {sequence[:80]!r}, which is not the folder it lies in; delete it "
+                    "and run its stage again"
+                )
+            yield sequence, path
 
     def log_run(self, entry: dict[str, object]) -> None:
         """Adds one run to `run_log.json`; times live here, never in records. Where the disk refuses, the log is done
