@@ -23,7 +23,7 @@ from posedata.records import Header, RecordWriter, VideoHeader, header_digest
 from posetrack_cli.main import BUG, run
 
 SECONDS = 240  # longer is a hang, however busy the machine
-QUICK, SLOW = 320, 2600  # mutations of each kind
+QUICK, SLOW = 320, 1000  # mutations of each kind
 
 
 @contextlib.contextmanager
