@@ -140,9 +140,10 @@ def resolve(
         if not equals:
             raise SettingsError(f"--set {text}: write it as key=value")
         try:
-            _set(tree, key.strip(), yaml.safe_load(value), "--set")
-        except yaml.YAMLError:
-            raise SettingsError(f"--set {text}: the value cannot be read") from None
+            content = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise SettingsError(f"--set {_shown(text)}: the value cannot be read") from None
+        _set(tree, key.strip(), content, "--set")
     for key, value in (options or {}).items():
         if value is not None:
             _set(tree, key, value, "--" + key.split(".")[-1].replace("_", "-"))
@@ -181,7 +182,7 @@ def _read_yaml(path: Path) -> dict:
 def _parse(text: str, where: str) -> dict:
     try:
         tree = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2020-99-99 is a ValueError
         raise SettingsError(f"{where}: is not YAML ({str(error).splitlines()[0]})") from None
     if tree is None:
         return {}
@@ -193,7 +194,7 @@ def _parse(text: str, where: str) -> dict:
 def _merge(tree: dict, extra: dict, where: str) -> None:
     for section, values in extra.items():
         if not isinstance(values, dict):
-            raise SettingsError(f"{where}: section {section} must hold keys, not {type(values).__name__}")
+            raise SettingsError(f"{where}: section {str(section)[:60]} must hold keys, not {type(values).__name__}")
         for key, value in values.items():
             _set(tree, f"{section}.{key}", value, where)
 
@@ -201,7 +202,7 @@ def _merge(tree: dict, extra: dict, where: str) -> None:
 def _set(tree: dict, key: str, value: object, where: str) -> None:
     known = [f"{s}.{k}" for s, field in Settings.model_fields.items() for k in field.annotation.model_fields]
     if key not in known:
-        raise SettingsError(f"{where}: unknown setting {key!r}{_nearest(key, known)}")
+        raise SettingsError(f"{where}: unknown setting {_shown(key)}{_nearest(key, known)}")
     section, name = key.split(".")
     tree.setdefault(section, {})[name] = value
 

@@ -59,7 +59,7 @@ def training_settings(
             raise SettingsError(f"--set {text}: unknown setting {key!r}{hint}")
         try:
             tree[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise SettingsError(f"--set {text}: the value cannot be read") from None
     try:
         settings = model.model_validate(tree)
