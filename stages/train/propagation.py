@@ -21,7 +21,7 @@ from stages.train.targets import heatmap_targets
 from stages.weights import fused
 
 REACH = 3  # frames each way, as published
-_SIGMA = 3.0  # cells of the maps that the labels become, at 384x288
+_SIGMA = 3.0 / 384  # of the maps that the labels become, cells for each pixel of the crop's height
 _MIN_SCORE = 0.2  # joints above are kept, as published
 
 
@@ -121,7 +121,7 @@ class Propagator:
             size = (own.shape[2], own.shape[3])
             stride = (self.width / size[1], self.height / size[0])
             points, weights = torch.from_numpy(joints).to(device), torch.from_numpy(visible).float().to(device)
-            maps, _ = heatmap_targets(points, weights, size, stride, _SIGMA)
+            maps, _ = heatmap_targets(points, weights, size, stride, _SIGMA * self.height)
             return self.network.warp(there - own, maps).float().cpu().numpy()
 
 

@@ -109,6 +109,24 @@ def test_poses_stay_where_the_warp_leaves_them_and_move_with_it(root, tmp_path):
     np.testing.assert_allclose(again.people[4].keypoints[given[4].visible], given[4].keypoints[given[4].visible])
 
 
+@pytest.mark.parametrize("size, cells", [((384, 288), 3), ((128, 96), 1)])
+def test_labels_are_as_wide_for_every_size_of_crop_as_the_published_size_has_them(size, cells):
+    class Remembering(Shifting):
+        def warp(self, difference, maps):
+            self.maps = maps
+            return maps
+
+    network = Remembering(0)
+    moving = Propagator(network, ENTRY.model_copy(update={"input": size}), Runtime(torch.device("cpu"), False, 4))
+    joints, visible = np.full((1, 17, 2), 50.0, np.float32), np.ones((1, 17), bool)
+    labels = FrameLabels(np.array([[20, 20, 80, 80]], np.float32), joints, visible, np.zeros(1, np.int64))
+    image = np.zeros((100, 100, 3), np.uint8)
+    moving.move(labels, image, image)
+    [row] = np.unique(moving.network.maps[0].amax(dim=1).numpy(), axis=0)
+    peak = int(row.argmax())
+    assert row[peak] == 1 and row[peak + cells] == pytest.approx(np.exp(-0.5))  # a standard deviation away
+
+
 def test_labels_of_a_video_name_their_frames(root, tmp_path):
     sequence = discover(root).sequences[0]
     content = json.loads(sequence.annotation.read_text())
