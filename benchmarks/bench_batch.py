@@ -22,7 +22,7 @@ from configs.settings import Settings
 from posedata.sequences import discover
 from posedata.synthetic import write_posetrack18
 from stages.batch.drive import InProcess, Listener, Workers, drive
-from stages.batch.runner import Job
+from stages.batch.runner import Job, Runner
 from stages.batch.tasks import tasks_of
 from stages.wiring import GivenDetections, Recipe
 from stages.work import WorkFolder
@@ -77,13 +77,13 @@ def through_ray(folder: Path) -> None:
         (frames / f"s{number:04d}").mkdir(parents=True)
         (frames / f"s{number:04d}" / "0.jpg").write_bytes(picture.read_bytes())
     plain = _handled(folder / "plain", frames, InProcess)
-    ray = _handled(folder / "ray", frames, lambda job: RayWorkers(job, None, count=1, cpus=1))
+    ray = _handled(folder / "ray", frames, lambda runner: RayWorkers(runner.job, None, count=1, cpus=1))
     print(f"{_HANDLED} sequences of one frame with given boxes")
     added = 1000 * (ray - plain)
     print(f"  plain loop {1000 * plain:.1f} ms, through Ray {1000 * ray:.1f} ms a sequence: Ray adds {added:.1f} ms")
 
 
-def _handled(folder: Path, frames: Path, make: Callable[[Job], Workers]) -> float:
+def _handled(folder: Path, frames: Path, make: Callable[[Runner], Workers]) -> float:
     """Seconds a sequence, from the first that is finished to the last."""
     found = discover(frames)
     work = WorkFolder(folder)
@@ -92,8 +92,9 @@ def _handled(folder: Path, frames: Path, make: Callable[[Job], Workers]) -> floa
     job = Job(folder.resolve(), Recipe(("detect",), Settings(), given), run="bench")
     finished: list[float] = []
     listener = Listener(report=lambda task, report: finished.append(time.perf_counter()))
-    with make(job) as workers:
-        drive(job, tasks_of(found.sequences).tasks, workers, listener)
+    runner = Runner(job)
+    with make(runner) as workers:
+        drive(runner, tasks_of(found.sequences).tasks, workers, listener)
     assert len(finished) == _HANDLED
     return (finished[-1] - finished[0]) / (len(finished) - 1)
 

@@ -59,7 +59,7 @@ def make(root: Path, count: int) -> None:
     found = discover(clips)
     work.claim(clips, found.kind)
     recipe = Recipe(STAGES, Settings())
-    parts: list[Part] = recipe.parts(found.sequences[0], Hardware())
+    parts: list[Part] = recipe.parts(Hardware())
     footer = encode_footer({"frames": 0, "skipped": 0, "undecodable": 0, "people": 0}, ())
     for sequence in found.sequences:
         identity = input_identity(sequence, work.index(sequence.id))

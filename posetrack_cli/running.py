@@ -22,7 +22,7 @@ from posetrack_cli.table import print_table
 from stages.batch.drive import InProcess, Listener, Progress, Workers, drive
 from stages.batch.estimate import estimate
 from stages.batch.leases import LEASE_SECONDS
-from stages.batch.runner import Job
+from stages.batch.runner import Job, Runner
 from stages.batch.schedule import TRIES, GivenUp
 from stages.batch.tasks import Task, Tasks, longest_first, shard, slurm_shard, tasks_of
 from stages.pipeline import SequenceReport
@@ -137,9 +137,11 @@ def execute(request: Request, found: Discovery, recipe: Recipe, render: RenderSe
         return _foretell(request, job, tasks)
     began = time.perf_counter()
     teller = _Teller(request, tasks)
-    with teller.bar, _workers(request, job, teller) as workers:
+    runner = Runner(job, teller.frame_done)
+    with teller.bar, _workers(request, runner, teller) as workers:
         parallel = request.executor != "local" or (request.workers or 1) > 1
-        drive(job, longest_first(tasks.tasks) if parallel else tasks.tasks, workers, teller.listener, request.tries)
+        ordered = longest_first(tasks.tasks) if parallel else tasks.tasks
+        drive(runner, ordered, workers, teller.listener, request.tries)
     reports = [teller.reports[t.sequence.id] for t in tasks.tasks]
     _print(request, reports)
     done = [asdict(r) for r in reports if r.made or r.rendered or r.error]  # what was valid is no news to the log
@@ -172,12 +174,12 @@ def _chosen(request: Request, found: Discovery) -> Tasks:
     return Tasks(tuple(task for task in tasks.tasks if task.sequence.id in kept), tasks.unit)
 
 
-def _workers(request: Request, job: Job, teller: _Teller) -> Workers:
+def _workers(request: Request, runner: Runner, teller: _Teller) -> Workers:
     if request.executor == "ray":
         from stages.batch.ray_workers import RayWorkers
 
         return RayWorkers(
-            job,
+            runner.job,
             request.ray_address,
             count=request.workers,
             cpus=request.cpus_per_worker,
@@ -194,8 +196,8 @@ def _workers(request: Request, job: Job, teller: _Teller) -> Workers:
                 "each other; --threads 1 is quicker (another number of threads may change a record's last digit)",
                 err=True,
             )
-        return Processes(job, request.workers)
-    return InProcess(job, teller.frame_done)
+        return Processes(runner.job, request.workers)
+    return InProcess(runner)
 
 
 class _Teller:

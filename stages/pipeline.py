@@ -43,15 +43,14 @@ class Part:
     """One stage as the pipeline needs it: how to make it, and what its record's header says."""
 
     name: str
-    make: Callable[[str | None], Stage]  # skeleton of its people -> stage; called when a sequence first needs it
+    # the header of its record, and of the record it reads -> stage; called when a sequence first needs it
+    make: Callable[[Header, Header | None], Stage]
     settings: Mapping[str, object]
     model: ModelRef | None
     skeleton: str | None
     first: bool = False  # it reads no record, whatever its place in the pipeline
     resumes: bool = True  # False: it has a memory that is not in its record, and begins anew
-    # makes the stage from its header and that of the record it reads, in place of `make`
-    make_for: Callable[[Header, Header | None], Stage] | None = None
-    own: bool = False  # what `make_for` gives is for one sequence only
+    own: bool = False  # what `make` gives is for one sequence only
     warnings: Callable[[Header | None], list[str]] | None = None  # what its record should say, of the record it reads
 
 
@@ -185,16 +184,12 @@ class Pipeline:
 
     def _stage(self, planned: _Planned) -> Stage:
         part, header, before = planned.part, planned.header, planned.before
-        if part.make_for is None:
-            key: tuple[object, ...] = (part.name, header.skeleton)
-        else:
-            read = None if before is None else (before.model, before.settings_digest)
-            key = (part.name, header.skeleton, header.settings_digest, read)
         if part.own:
-            return part.make(header.skeleton) if part.make_for is None else part.make_for(header, before)
+            return part.make(header, before)
+        read = None if before is None else (before.model, before.settings_digest)
+        key = (part.name, header.skeleton, header.settings_digest, read)
         if key not in self._stages:
-            made = part.make(header.skeleton) if part.make_for is None else part.make_for(header, before)
-            self._stages[key] = made
+            self._stages[key] = part.make(header, before)
         return self._stages[key]
 
     def _execute(self, sequence: Sequence, plan: list[_Planned], report: SequenceReport, clock: Clock) -> None:

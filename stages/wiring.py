@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from configs.models import bundled_digest, find_model, weights_sha256
 from configs.settings import PoseSettings, RenderSettings, Settings
 from posedata.people import FramePeople
-from posedata.records import ModelRef
+from posedata.records import Header, ModelRef
 from posedata.sequences import Sequence
 from stages.pipeline import Part
 from stages.stream import Stage
@@ -53,6 +53,7 @@ class Estimators:
         self._hardware = hardware
         self._checkpoint = checkpoint  # of settings that were read from a record, which names no files
         self._made: dict[str, AnyEstimator] = {}
+        self._models: dict[tuple[str, str], ModelRef] = {}  # telling one reads all of its weights' file
 
     def of(self, settings: PoseSettings) -> AnyEstimator:
         """The estimator that these settings ask for.
@@ -80,7 +81,11 @@ class Estimators:
         Raises:
             SettingsError: a model that is not known or whose weights are missing.
         """
-        return pose_model(self.complete(settings))
+        settings = self.complete(settings)
+        key = (settings.model, settings.checkpoint)
+        if key not in self._models:
+            self._models[key] = pose_model(settings)
+        return self._models[key]
 
     def runtime(self) -> Runtime:
         """How the networks run."""
@@ -97,13 +102,8 @@ class Recipe:
     poses: GivenPoses | None = None  # in place of the pose stage: tracking alone
     recover: bool = False  # with `poses`: the model of the pose settings looks for missed people
 
-    @property
-    def is_for_all(self) -> bool:
-        """Whether all sequences have the same parts."""
-        return self.given is None
-
-    def parts(self, sequence: Sequence, hardware: Hardware) -> list[Part]:
-        """The parts for one sequence.
+    def parts(self, hardware: Hardware) -> list[Part]:
+        """The parts for all sequences.
 
         Raises:
             SettingsError: a model that is not known or whose weights are missing.
@@ -111,7 +111,7 @@ class Recipe:
         if self.poses is not None:
             return [given_poses(self.poses, self.settings, hardware, self.recover)]
         made = parts(tuple(s for s in self.stages if s != "detect" or self.given is None), self.settings, hardware)
-        return made if self.given is None else [given_boxes(self.given, sequence.id), *made]
+        return made if self.given is None else [given_boxes(self.given), *made]
 
 
 def parts(stages: tuple[str, ...], settings: Settings, hardware: Hardware) -> list[Part]:
@@ -144,13 +144,13 @@ def read_given(file: Path, sequences: tuple[Sequence, ...]) -> GivenDetections:
     return GivenDetections(file, digest, found.frames, found.warnings)
 
 
-def given_boxes(given: GivenDetections, sequence: str) -> Part:
-    """The detect stage for boxes from a file, of one sequence."""
+def given_boxes(given: GivenDetections) -> Part:
+    """The detect stage for boxes from a file."""
 
-    def make(skeleton: str | None) -> Stage:
+    def make(header: Header, before: Header | None) -> Stage:
         from stages.detect.stage import GivenBoxes
 
-        return GivenBoxes(given.frames.get(sequence, {}))
+        return GivenBoxes(given.frames.get(header.sequence, {}))
 
     return Part("detect", make, {"detections": given.file.name}, ModelRef("detections", given.digest), None, own=True)
 
@@ -199,7 +199,8 @@ def given_poses(given: GivenPoses, settings: Settings, hardware: Hardware, recov
         SettingsError: a model that is not known or whose weights are missing.
     """
     pose = settings.pose if recover else None
-    return given_poses_part(settings.track, hardware.device, given, pose, Estimators(hardware).of, pose_model)
+    estimators = Estimators(hardware)
+    return given_poses_part(settings.track, hardware.device, given, pose, estimators.of, estimators.model_of)
 
 
 def _detect(settings: Settings, hardware: Hardware) -> Part:
@@ -211,7 +212,7 @@ def _detect(settings: Settings, hardware: Hardware) -> Part:
 
         digest = weights_digest(entry.name)
 
-    def make(skeleton: str | None) -> Stage:
+    def make(header: Header, before: Header | None) -> Stage:
         from stages.detect.detector import make_detector
         from stages.detect.stage import DetectStage
 
@@ -223,14 +224,14 @@ def _detect(settings: Settings, hardware: Hardware) -> Part:
 def _pose(settings: Settings, estimators: Estimators) -> Part:
     entry = find_model(settings.pose.model, "pose")
 
-    def make(skeleton: str | None) -> Stage:
+    def make(header: Header, before: Header | None) -> Stage:
         from stages.pose.making import make_stage
 
         return make_stage(settings.pose, estimators.runtime(), estimators.of)
 
     # the weights' sha256 says which they are; where the file lay does not matter
     recorded = settings.pose.model_dump(mode="json", exclude={"checkpoint"})
-    return Part("pose", make, recorded, pose_model(settings.pose), entry.skeleton, first=entry.bottom_up)
+    return Part("pose", make, recorded, estimators.model_of(settings.pose), entry.skeleton, first=entry.bottom_up)
 
 
 def pose_model(settings: PoseSettings) -> ModelRef:

@@ -51,12 +51,11 @@ def track_part(settings: TrackSettings, device: str, estimator_of: EstimatorOf, 
 
     return Part(
         "track",
-        _only_for_a_record,
+        make,
         _dump(settings, method),
         None,
         None,
         resumes=False,
-        make_for=make,
         own=bool(settings.flow_files or settings.save_flow),
         warnings=warnings,
     )
@@ -93,19 +92,14 @@ def given_poses_part(
     model = None if pose is None else model_of(pose)
     return Part(
         "track",
-        _only_for_a_record,
+        make,
         dump,
         model,
         given.skeleton.name,
         first=True,
         resumes=False,
-        make_for=make,
         own=True,
     )
-
-
-def _only_for_a_record(skeleton: str | None) -> Stage:
-    raise AssertionError("the track stage is made for the record it reads")
 
 
 def _method(settings: TrackSettings, device: str) -> str:

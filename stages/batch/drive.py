@@ -13,11 +13,10 @@ import orjson
 from posedata.atomic import write_atomically
 from posedata.errors import PtrackError, UsageError
 from posedata.jsonio import read_json
-from stages.batch.runner import Job, Outcome, Runner
+from stages.batch.runner import Outcome, Runner
 from stages.batch.schedule import TRIES, GivenUp, Schedule
 from stages.batch.tasks import Task
 from stages.pipeline import SequenceReport
-from stages.stream import Item
 from stages.work import WorkFolder
 
 
@@ -68,24 +67,23 @@ class Listener:
     waiting: Callable[[tuple[str, ...]], None] = lambda sequences: None  # for what other runs are doing
 
 
-def drive(job: Job, tasks: Iterable[Task], workers: Workers, listener: Listener, tries: int = TRIES) -> None:
-    """Does all tasks. What is done already is found out here and never given to a worker.
+def drive(runner: Runner, tasks: Iterable[Task], workers: Workers, listener: Listener, tries: int = TRIES) -> None:
+    """Does all tasks. What is done already is found out by the runner and never given to a worker.
 
     Raises:
         UsageError: no worker can do anything with this command (no such device, an unknown model).
     """
-    checker = Runner(job)
 
     def to_do() -> Iterator[Task]:
         for task in tasks:
-            done = checker.is_done(task)
+            done = runner.is_done(task)
             if done is None:
                 yield task
             else:
                 listener.report(task, done)
 
     schedule = Schedule(to_do(), tries)
-    work = WorkFolder(job.work)
+    work = WorkFolder(runner.job.work)
     said = False
     while True:
         for seat in workers.idle():
@@ -134,12 +132,12 @@ def kept_failure(work: WorkFolder, sequence: str) -> tuple[str, int] | None:
 
 
 class InProcess:
-    """The one worker that this process itself is."""
+    """The one worker that this process itself is, with the runner that looks what is done."""
 
     count = 1
 
-    def __init__(self, job: Job, frame_done: Callable[[Item], None] | None = None) -> None:
-        self._runner = Runner(job, frame_done)
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
         self._task: Task | None = None
 
     def __enter__(self) -> InProcess:

@@ -114,7 +114,7 @@ def _logged_pace(job: Job) -> dict[str, float]:
 
 def _measured_pace(job: Job, task: Task) -> dict[str, float]:
     """Seconds a frame of each stage on the first chunk of a sequence; empty where that cannot be worked on."""
-    parts = job.recipe.parts(task.sequence, job.hardware)
+    parts = job.recipe.parts(job.hardware)
     if parts[0].name != STAGES[0] and not parts[0].first:
         return {}  # it would need the record before it
     first = job.frames[0] if job.frames is not None else 0

@@ -67,8 +67,7 @@ class Runner:
         Raises:
             PtrackError: the sequence cannot be opened, or a record is unusable.
         """
-        pipeline = self._prepared(task)
-        return pipeline.outlook(task.sequence)
+        return self._prepared().outlook(task.sequence)
 
     def is_done(self, task: Task) -> SequenceReport | None:
         """The report of a sequence that needs nothing; None for one that does, if only to say why it fails."""
@@ -92,7 +91,7 @@ class Runner:
                 return Outcome(task, fault="busy")
             with lease:
                 self._check = lease.check
-                report = self._prepared(task).run(task.sequence)
+                report = self._prepared().run(task.sequence)
                 if self.job.render is not None:
                     self._render(task, report)
             with suppress(OSError):
@@ -113,12 +112,12 @@ class Runner:
     def _failed(self, task: Task, fault: str, error: Exception, words: str = "") -> Outcome:
         return Outcome(task, None, fault, words or str(error), "".join(traceback.format_exception(error)))
 
-    def _prepared(self, task: Task) -> Pipeline:
-        """The pipeline with the parts for this sequence; its networks stay."""
-        if self._pipeline is None or not self.job.recipe.is_for_all:
+    def _prepared(self) -> Pipeline:
+        """The pipeline of all sequences; its networks stay."""
+        if self._pipeline is None:
             self._pipeline = Pipeline(
                 self._work,
-                self.job.recipe.parts(task.sequence, self.job.hardware),
+                self.job.recipe.parts(self.job.hardware),
                 frames=self.job.frames,
                 overwrite=self.job.overwrite,
                 progress=self._on_frame,

@@ -167,11 +167,11 @@ def run(video: Path, work: Path, *stages: str, stop_at: int | None = None) -> No
         if item.index == stop_at:
             raise KeyboardInterrupt
 
-    makers = {"detect": Boxes, "pose": lambda: WarpStage(estimator())}
-    parts = [
-        Part(name, lambda _, make=makers[name]: make(), {}, None, "posetrack-17" if name == "pose" else None)
-        for name in stages
-    ]
+    made = {
+        "detect": Part("detect", lambda header, before: Boxes(), {}, None, None),
+        "pose": Part("pose", lambda header, before: WarpStage(estimator()), {}, None, "posetrack-17"),
+    }
+    parts = [made[name] for name in stages]
     folder = WorkFolder(work)
     folder.claim(video, "video")
     sequence = discover(video).sequences[0]

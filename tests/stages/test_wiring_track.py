@@ -34,14 +34,14 @@ def part(asked: list[str], **settings):
 def test_people_are_recovered_by_the_model_that_made_the_poses():
     asked: list[str] = []
     made = part(asked)
-    stage = made.make_for(header("compact"), header("compact"))
+    stage = made.make(header("compact"), header("compact"))
     assert asked == ["compact"] and stage.poses_in is not None and made.warnings(header("compact")) == []
 
 
 def test_a_bottom_up_model_recovers_nobody_and_the_record_says_so():
     asked: list[str] = []
     made = part(asked)
-    stage = made.make_for(header(BOTTOM_UP), header(BOTTOM_UP))
+    stage = made.make(header(BOTTOM_UP), header(BOTTOM_UP))
     assert asked == [] and stage.poses_in is None
     (warning,) = made.warnings(header(BOTTOM_UP))
     assert BOTTOM_UP in warning and "recovered" in warning
@@ -50,8 +50,8 @@ def test_a_bottom_up_model_recovers_nobody_and_the_record_says_so():
 def test_other_weights_than_those_that_made_the_poses_are_refused():
     before = header("compact", "1" * 64)
     with pytest.raises(BadInput, match="--no-recover"):
-        part([]).make_for(before, before)
-    assert part([], recover=False).make_for(before, before).poses_in is None
+        part([]).make(before, before)
+    assert part([], recover=False).make(before, before).poses_in is None
 
 
 def test_flow_similarity_without_flow_is_refused():
