@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -43,7 +42,7 @@ class PoseEstimator:
     ) -> None:
         if entry.skeleton is None or entry.input is None:
             raise ValueError(f"{entry.name} is not a top-down network: it declares no skeleton or input size")
-        self.settings, self.runtime = settings, runtime
+        self.runtime = runtime
         self.recipe = recipe(settings, entry)
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
         self.height, self.width = entry.input
@@ -58,24 +57,9 @@ class PoseEstimator:
     ) -> list[FramePeople]:
         """Each frame's people with joints and scores, the best first, near-copies (OKS) left out."""
         keypoints, scores = self.joints_of(images, [p.boxes for p in people])
-        found, start = [], 0
-        for frame in people:
-            rows = slice(start, start + len(frame))
-            start += len(frame)
-            posed = replace(frame, keypoints=keypoints[rows], keypoint_scores=scores[rows])
-            areas = cropping(frame.boxes, (self.width, self.height), self.recipe.published).areas
-            found.append(
-                select(
-                    posed,
-                    areas,
-                    self.skeleton.sigma_array,
-                    min_joint_score=self.settings.min_joint_score,
-                    nms=self.recipe.nms,
-                    threshold=self.settings.oks_nms,
-                    compat=self.recipe.compat,
-                )
-            )
-        return found
+        boxes = np.concatenate([p.boxes for p in people]) if people else np.zeros((0, 4))
+        areas = cropping(boxes, (self.width, self.height), self.recipe.published).areas
+        return select(people, keypoints, scores, areas, self.skeleton.sigma_array, self.recipe)
 
     @torch.inference_mode()
     def joints_of(

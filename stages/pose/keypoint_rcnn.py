@@ -6,7 +6,6 @@ He et al., "Mask R-CNN", ICCV 2017, section 5 (arXiv 1703.06870).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ class KeypointRcnnEstimator:
 
     def __init__(self, network: nn.Module, entry: ModelEntry, settings: PoseSettings, runtime: Runtime) -> None:
         self.network = network.eval().to(runtime.device)
-        self.settings, self.runtime = settings, runtime
+        self.runtime = runtime
         self.recipe = recipe(settings, entry)
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
 
@@ -41,21 +40,9 @@ class KeypointRcnnEstimator:
         people: Sequence[FramePeople],  # boxes and box scores of each frame
     ) -> list[FramePeople]:
         """Each frame's people with joints and scores, the best first, near-copies (OKS) left out."""
-        found = []
-        for image, frame in zip(images, people):
-            keypoints, scores = self.joints_of([image], [frame.boxes])
-            found.append(
-                select(
-                    replace(frame, keypoints=keypoints, keypoint_scores=scores),
-                    area(frame.boxes),
-                    self.skeleton.sigma_array,
-                    min_joint_score=self.settings.min_joint_score,
-                    nms=self.recipe.nms,
-                    threshold=self.settings.oks_nms,
-                    compat=self.recipe.compat,
-                )
-            )
-        return found
+        keypoints, scores = self.joints_of(images, [p.boxes for p in people])
+        areas = area(np.concatenate([p.boxes for p in people])) if people else np.zeros(0)
+        return select(people, keypoints, scores, areas, self.skeleton.sigma_array, self.recipe)
 
     @torch.inference_mode()
     def joints_of(

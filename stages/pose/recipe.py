@@ -17,7 +17,9 @@ class Recipe:
     decode: str  # quarter or dark
     flip: bool
     shift: bool  # of the mirrored heatmaps
+    min_joint_score: float  # joints above count towards a person's score
     nms: str  # oks, soft-oks or none
+    oks_nms: float  # its threshold
 
 
 def recipe(settings: PoseSettings, entry: ModelEntry) -> Recipe:
@@ -38,5 +40,7 @@ def recipe(settings: PoseSettings, entry: ModelEntry) -> Recipe:
         decode=decode,
         flip=settings.flip and not warped,  # PoseWarper has no flip test
         shift=shift,
+        min_joint_score=settings.min_joint_score,
         nms=nms,
+        oks_nms=settings.oks_nms,
     )

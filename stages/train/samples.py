@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import orjson
 
 from configs.training import TrainingSet
 from posedata.errors import BadInput
+from posedata.jsonio import read_json
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,7 @@ def read_annotations(source: TrainingSet) -> AnnotationFile:
     """
     path = source.annotations
     root = (source.images or path.parent).resolve()
-    try:
-        content = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise BadInput(
-            f"{path}: cannot be read ({error.strerror}); check `train` and `val` of the settings"
-        ) from None
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"{path}: is not JSON ({error})") from None
+    content = read_json(path)
     try:
         by_image: dict[int, list[dict]] = {}
         for annotation in content["annotations"]:

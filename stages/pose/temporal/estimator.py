@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ class WarpEstimator:
         if entry.skeleton is None or entry.input is None:
             raise ValueError(f"{entry.name} declares no skeleton or input size")
         self.network = fused(network).to(runtime.device, memory_format=torch.channels_last)
-        self.settings, self.runtime = settings, runtime
+        self.runtime = runtime
         self.recipe = recipe(settings, entry)
         self.skeleton: Skeleton = SKELETONS[entry.skeleton]
         self.height, self.width = entry.input
@@ -83,9 +83,9 @@ class WarpEstimator:
 
         Scenes must come in the order of their frames.
         """
+        keypoints, scores, areas = self._joints(scenes)
         people = [scene.people for scene in scenes]
-        found = self._joints(scenes)
-        return [self._selected(p, rows, *found) for p, rows in zip(people, _slices(people))]
+        return select(people, keypoints, scores, areas, self.skeleton.sigma_array, self.recipe)
 
     def _joints(self, scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Joints [N, K, 2] pixels, scores [N, K] and areas [N] of all people, scene after scene."""
@@ -142,23 +142,3 @@ class WarpEstimator:
                 known.update(zip(part, self.network.heatmaps(inputs).float()))
 
         self._batches.run(len(keys), work)
-
-    def _selected(
-        self, people: FramePeople, rows: slice, keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray
-    ) -> FramePeople:
-        return select(
-            replace(people, keypoints=keypoints[rows], keypoint_scores=scores[rows]),
-            areas[rows],
-            self.skeleton.sigma_array,
-            min_joint_score=self.settings.min_joint_score,
-            nms=self.recipe.nms,
-            threshold=self.settings.oks_nms,
-            compat=self.recipe.compat,
-        )
-
-
-def _slices(people: Iterable[FramePeople]) -> Iterable[slice]:
-    start = 0
-    for frame in people:
-        yield slice(start, start + len(frame))
-        start += len(frame)

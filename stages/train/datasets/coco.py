@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import orjson
 
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
+from posedata.jsonio import read_json
 from posedata.skeletons import Skeleton
 from stages.train.datasets.people import Person, box_of_joints, columns_of, crop_of, in_skeleton, inside
 
@@ -62,12 +62,7 @@ def load_coco(path: Path) -> dict:
     Raises:
         BadInput: it cannot be read or is in another form.
     """
-    try:
-        content = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"{path}: is not JSON ({error})") from None
+    content = read_json(path)
     for part in ("images", "annotations", "categories"):
         value = content.get(part) if isinstance(content, dict) else None
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):

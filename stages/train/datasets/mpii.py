@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import orjson
 
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
+from posedata.jsonio import read_json
 from posedata.skeletons import MPII_16, Skeleton
 from stages.pose.crop import PIXEL_STD
 from stages.train.datasets.people import Person, columns_of, in_skeleton, inside
@@ -42,12 +42,7 @@ def read_mpii(path: Path, source: PoseSource, skeleton: Skeleton, aspect: float,
     Raises:
         BadInput: naming file, person and field; or ground truth of other people.
     """
-    try:
-        records = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"{path}: is not JSON ({error})") from None
+    records = read_json(path)
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
         raise BadInput(f"{path}: is no list of people; give MPII's train.json or valid.json")
     heads = _head_sizes(truth, len(records), path)
