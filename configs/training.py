@@ -86,10 +86,19 @@ class OwnTraining(Training):
     train: tuple[TrainingSet, ...] = Field(min_length=1)
     val: TrainingSet
     rendered: int = Field(0, ge=0)  # rendered pictures added to the training sets
+    composed: int = Field(0, ge=0)  # pictures with people of `cutouts` before other backgrounds, added too
+    cutouts: TrainingSet | None = None  # people with all limbs labelled
+    backgrounds: TrainingSet | None = None  # its pictures without people stand behind; None = those of `train`
     clip_norm: float = Field(5.0, ge=0)
     ema: float = Field(0.9995, ge=0, lt=1)
     warmup_samples: int = Field(10_000, ge=0)
     validate_samples: int | None = Field(20_000, gt=0)
+
+    @model_validator(mode="after")
+    def _cut_from_somewhere(self) -> OwnTraining:
+        if self.composed and self.cutouts is None:
+            raise ValueError("composed needs cutouts: an annotation file of people with all limbs labelled")
+        return self
 
 
 class PoseTraining(OwnTraining):
@@ -98,6 +107,7 @@ class PoseTraining(OwnTraining):
     kind: Literal["compact-pose"] = "compact-pose"
     skeleton: str = "ptrack-19"
     pseudo_weight: float = Field(0.5, ge=0, le=1)  # of joints that another network labelled
+    min_side: float = Field(0, ge=0)  # pixels; people whose box is smaller are left out
     face_weight: float = Field(0.3, ge=0, le=1)  # of `pseudo_face` joints
     face_confidence: float = Field(0.4, ge=0, le=1)
     rotation: float = 45.0  # degrees, each way

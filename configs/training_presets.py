@@ -67,9 +67,12 @@ def training_settings(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"training setting {where}: {first['msg']}, not {first['input']!r}") from None
-    return settings.model_copy(
-        update={"train": tuple(_placed(s, data) for s in settings.train), "val": _placed(settings.val, data)}
-    )
+    placed: dict[str, object] = {"train": tuple(_placed(s, data) for s in settings.train)}
+    for name in ("val", "cutouts", "backgrounds"):
+        source = getattr(settings, name, None)
+        if source is not None:
+            placed[name] = _placed(source, data)
+    return settings.model_copy(update=placed)
 
 
 @cache

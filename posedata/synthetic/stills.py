@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -16,6 +17,9 @@ from posedata.synthetic.poses import random_stance
 from posedata.synthetic.scene import Shadow, Thing, compose, photographed
 from posedata.synthetic.sprite import Sprite, draw_figure
 from posedata.synthetic.surface import Light, random_light
+
+# a person somewhere in a picture of (width, height), about as large as somebody of so many pixels standing there
+Somebody = Callable[[np.random.Generator, tuple[int, int], float], "Sprite | None"]
 
 _PARTS = {  # what a picture of one person shows: lowest point in view (None = the feet), how often
     "whole": (None, 0.62),
@@ -58,6 +62,7 @@ def random_crowd(
     size: tuple[int, int] = (416, 416),  # width, height
     people: tuple[int, int] = (0, 8),  # fewest and most
     background: np.ndarray | None = None,  # [H, W, 3] uint8 RGB without people; drawn by chance if None
+    somebody: Somebody | None = None,  # gives the people; rendered figures if None
 ) -> SyntheticFrame:
     """People of all sizes, from 15 pixels high to close-ups that the picture cuts off; none is legal too."""
     count = int(rng.integers(people[0], people[1] + 1))
@@ -72,7 +77,10 @@ def random_crowd(
     for _ in range(count):
         tall = typical * rng.uniform(0.75, 1.3) if one_scale else _crowd_height(rng, size)
         hips = None if eye is None else horizon * size[1] + tall * (eye / 1.72 - 0.53)
-        sprite = _somebody(rng, size, tall, hips, pitch, roll, light)
+        if somebody is not None:
+            sprite = somebody(rng, size, tall)
+        else:
+            sprite = _somebody(rng, size, tall, hips, pitch, roll, light)
         if sprite is not None:
             sprites.append(sprite)
     shadow = _random_shadow(rng) if rng.random() < 0.6 else None

@@ -14,7 +14,7 @@ from posedata.boxes import xyxy_to_xywh
 from posedata.errors import UsageError
 from posedata.skeletons import PTRACK_19
 from posedata.synthetic.frame import SyntheticFrame
-from posedata.synthetic.stills import random_crowd, random_person
+from posedata.synthetic.stills import Somebody, random_crowd, random_person
 
 KINDS = ("pose", "detector")
 SOURCE = "rendered"
@@ -29,8 +29,12 @@ def write_training_set(
     count: int,  # pictures
     seed: int,
     backgrounds: Sequence[Path] = (),  # pictures without people
+    somebody: Somebody | None = None,  # gives a detector's people, in place of rendered figures
+    source: str = SOURCE,
 ) -> Path:
     """Writes `root/images/*.jpg` and `root/train.json`; returns the latter. The same arguments, the same bytes.
+
+    Half of the rendered pictures stand before a photograph, all of those of `somebody`, where there are any.
 
     Raises:
         UsageError: an unknown kind.
@@ -42,33 +46,38 @@ def write_training_set(
     images, annotations = [], []
     for number in range(count):
         rng = np.random.default_rng((seed, number))
-        frame = _picture(kind, rng, backgrounds)
+        frame = _picture(kind, rng, backgrounds, somebody)
         name = f"images/{number:06d}.jpg"
         _, code = cv2.imencode(
             ".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
         )
         (root / name).write_bytes(code)
         height, width = frame.image.shape[:2]
-        images.append({"id": number, "file_name": name, "width": width, "height": height, "source": SOURCE})
+        images.append({"id": number, "file_name": name, "width": width, "height": height, "source": source})
         # of a pose picture only the main person is sought; the others are there to disturb
         for row in range(len(frame.boxes) if kind == "detector" else 1):
-            annotations.append(_annotation(frame, row, number, len(annotations), kind))
+            annotations.append(_annotation(frame, row, number, len(annotations), kind, source))
     category = {"id": 1, "name": "person", "keypoints": list(PTRACK_19.joints)}
     content = {"images": images, "annotations": annotations, "categories": [category]}
     write_atomically(root / "train.json", orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
     return root / "train.json"
 
 
-def _picture(kind: str, rng: np.random.Generator, backgrounds: Sequence[Path]) -> SyntheticFrame:
+def _picture(
+    kind: str, rng: np.random.Generator, backgrounds: Sequence[Path], somebody: Somebody | None
+) -> SyntheticFrame:
     background = None
-    if backgrounds and rng.random() < _BACKGROUND_SHARE:
+    if backgrounds and rng.random() < (_BACKGROUND_SHARE if somebody is None else 1):
         photograph = cv2.imread(str(backgrounds[int(rng.integers(len(backgrounds)))]), cv2.IMREAD_COLOR)
         background = None if photograph is None else cv2.cvtColor(photograph, cv2.COLOR_BGR2RGB)
-    draw = random_crowd if kind == "detector" else random_person
-    return draw(rng, background=background)
+    if kind == "detector":
+        return random_crowd(rng, background=background, somebody=somebody)
+    return random_person(rng, background=background)
 
 
-def _annotation(frame: SyntheticFrame, row: int, image: int, number: int, kind: str) -> dict[str, object]:
+def _annotation(
+    frame: SyntheticFrame, row: int, image: int, number: int, kind: str, source: str
+) -> dict[str, object]:
     x, y, width, height = (round(float(v), 1) for v in xyxy_to_xywh(frame.boxes[row]))
     labelled = frame.visibility[row] > 0
     points = np.where(labelled[:, None], np.round(frame.keypoints[row].astype(np.float64), 1), 0)
@@ -83,5 +92,5 @@ def _annotation(frame: SyntheticFrame, row: int, image: int, number: int, kind: 
         "iscrowd": int(hidden),
         "keypoints": triplets.reshape(-1).tolist(),
         "num_keypoints": int(labelled.sum()),
-        "source": SOURCE,
+        "source": source,
     }

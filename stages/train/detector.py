@@ -18,14 +18,14 @@ from stages.train.assign import Cells, all_cells, assign
 from stages.train.detect_data import DetectionSamples, detection_samples, read_pictures
 from stages.train.losses import pairwise_giou, quality_focal
 from stages.train.pose_data import read_rgb
-from stages.train.rendered import rendered_set
+from stages.train.rendered import made_sets
 
 
 class DetectorTask:
     """Pictures in, quality focal and GIoU loss out; validated by the box AP at IoU 0.5."""
 
-    def __init__(self, settings: DetectorTraining, rendered: tuple[TrainingSet, ...] = ()) -> None:
-        self.settings, self.sets = settings, (*settings.train, *rendered)
+    def __init__(self, settings: DetectorTraining, made: tuple[TrainingSet, ...] = ()) -> None:
+        self.settings, self.sets = settings, (*settings.train, *made)
         self.pictures = read_pictures(settings.val)
 
     half_weights = True
@@ -109,5 +109,5 @@ def picture_loss(
 
 
 def compact_detector(settings: DetectorTraining, run_dir: Path) -> tuple[CompactDetector, DetectorTask]:
-    """The bundled network as training begins, and what it is taught; rendered pictures lie in the run folder."""
-    return CompactDetector(), DetectorTask(settings, rendered_set("detector", settings, run_dir))
+    """The bundled network as training begins, and what it is taught; made pictures lie in the run folder."""
+    return CompactDetector(), DetectorTask(settings, made_sets("detector", settings, run_dir))

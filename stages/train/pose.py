@@ -15,7 +15,7 @@ from stages.pose.networks.compact import CompactPose, target_sigma
 from stages.tensors import normalise
 from stages.train.losses import spatial_cross_entropy
 from stages.train.pose_data import PoseSamples, pose_samples, read_people
-from stages.train.rendered import rendered_set
+from stages.train.rendered import made_sets
 
 INPUT = (192, 144)  # height, width that the bundled network works at
 
@@ -23,8 +23,8 @@ INPUT = (192, 144)  # height, width that the bundled network works at
 class PoseTask:
     """Crops in, masked spatial cross-entropy out; validated by the mean OKS on the labelled joints."""
 
-    def __init__(self, settings: PoseTraining, rendered: tuple[TrainingSet, ...] = ()) -> None:
-        self.settings, self.sets = settings, (*settings.train, *rendered)
+    def __init__(self, settings: PoseTraining, made: tuple[TrainingSet, ...] = ()) -> None:
+        self.settings, self.sets = settings, (*settings.train, *made)
         self.skeleton = SKELETONS[settings.skeleton]
         self.people = read_people(settings.val, self.skeleton, settings)
 
@@ -90,5 +90,5 @@ def heatmap_scale(crop: tuple[int, int], heatmap: tuple[int, int]) -> torch.Tens
 
 
 def compact_pose(settings: PoseTraining, run_dir: Path) -> tuple[CompactPose, PoseTask]:
-    """The bundled network as training begins, and what it is taught; rendered pictures lie in the run folder."""
-    return CompactPose(len(SKELETONS[settings.skeleton])), PoseTask(settings, rendered_set("pose", settings, run_dir))
+    """The bundled network as training begins, and what it is taught; made pictures lie in the run folder."""
+    return CompactPose(len(SKELETONS[settings.skeleton])), PoseTask(settings, made_sets("pose", settings, run_dir))

@@ -46,8 +46,11 @@ def read_people(source: TrainingSet, skeleton: Skeleton, settings: PoseTraining)
     people = []
     for image in content.images:
         for annotation in image.annotations:
+            if annotation.get("iscrowd"):
+                continue
             person = _person(image.path, image.source, annotation, content, columns, settings, source)
-            if (person.weights > 0).any():
+            sides = person.box[2:] - person.box[:2]
+            if (person.weights > 0).any() and sides.max() >= settings.min_side:
                 people.append(person)
     if not people:
         raise BadInput(f"{source.annotations}: holds no labelled person")

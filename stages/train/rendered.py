@@ -1,33 +1,57 @@
-"""Rendered people among the training pictures."""
+"""Made pictures among the training pictures: rendered people, and people cut out and set before other backgrounds."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from configs.training import DetectorTraining, PoseTraining, TrainingSet
 from posedata.synthetic.training_set import write_training_set
+from stages.train.cutouts import random_sprite, read_cutouts
 from stages.train.distributed import started_first
 from stages.train.samples import read_annotations
 
 
-def rendered_set(
+def made_sets(
     kind: str,  # pose | detector
     settings: PoseTraining | DetectorTraining,
     run_dir: Path,
 ) -> tuple[TrainingSet, ...]:
-    """The rendered pictures that the settings ask for, made once in the run folder; empty where they ask for none.
+    """The rendered and composed pictures that the settings ask for, made once in the run folder.
 
-    Half of them stand before photographs without people, where the training sets hold any.
+    Half of the rendered ones and all composed ones stand before photographs without people, where there are any.
     """
-    if not settings.rendered:
-        return ()
-    root = run_dir / f"rendered-{settings.rendered}-{settings.seed}"
-    if not started_first():  # of several processes one renders
+    sets = []
+    if settings.rendered:
+        root = run_dir / f"rendered-{settings.rendered}-{settings.seed}"
+        sets.append(
+            _once(root, lambda: write_training_set(root, kind, settings.rendered, settings.seed, _empty(settings)))
+        )
+    if settings.composed and settings.cutouts is not None:
+        place = run_dir / f"composed-{settings.composed}-{settings.seed}"
+        sets.append(_once(place, lambda: _compose(place, settings, settings.cutouts)))
+    return tuple(sets)
+
+
+def _once(root: Path, make: Callable[[], object]) -> TrainingSet:
+    if not started_first():  # of several processes one makes them
         while not (root / "train.json").exists():
             time.sleep(1)
     if not (root / "train.json").exists():
-        entries = [image for source in settings.train for image in read_annotations(source).images]
-        empty = [image.path for image in entries if not image.annotations]
-        write_training_set(root, kind, settings.rendered, settings.seed, empty)
-    return (TrainingSet(annotations=root / "train.json"),)
+        make()
+    return TrainingSet(annotations=root / "train.json")
+
+
+def _compose(root: Path, settings: PoseTraining | DetectorTraining, source: TrainingSet) -> None:
+    """Crowds, for a pose network too: each of their people is one of its crops."""
+    somebody = partial(random_sprite, read_cutouts(source))
+    write_training_set(root, "detector", settings.composed, settings.seed, _empty(settings), somebody, "composed")
+
+
+def _empty(settings: PoseTraining | DetectorTraining) -> list[Path]:
+    """Pictures without people."""
+    sources = settings.train if settings.backgrounds is None else (settings.backgrounds,)
+    entries = [image for source in sources for image in read_annotations(source).images]
+    return [image.path for image in entries if not image.annotations]
