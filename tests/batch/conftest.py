@@ -14,7 +14,8 @@ import pytest
 from posedata.synthetic import write_posetrack18
 
 sys.path.insert(0, str(Path(__file__).parent))
-from batch_runs import CHEAP, SEQUENCES, run
+from batch_runs import CHEAP, SEQUENCES
+from command import ptrack
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def split(tmp_path_factory) -> Path:
 def finished(split, tmp_path_factory) -> Path:
     """The work folder of one process."""
     folder = tmp_path_factory.mktemp("finished")
-    run("run", split, "--work", folder / "work", *CHEAP, "-q", cwd=folder)
+    ptrack("run", split, "--work", folder / "work", *CHEAP, "-q", cwd=folder)
     return folder / "work"
 
 

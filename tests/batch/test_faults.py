@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from batch_runs import CHEAP, SEQUENCES, command, records, run, wait_for
+from batch_runs import CHEAP, SEQUENCES, records, wait_for
+from command import command, ptrack
 
 from stages.batch.status import status_of
 from stages.work import WorkFolder
@@ -63,7 +64,7 @@ def test_a_killed_run_is_taken_up_by_the_next(split, finished, tmp_path):
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     before = {path: path.stat().st_mtime_ns for path in work.glob("*/track.json")}
-    run(*arguments, cwd=tmp_path)
+    ptrack(*arguments, cwd=tmp_path)
     assert records(work) == records(finished) and not litter(work)
     assert {path: path.stat().st_mtime_ns for path in before} == before  # what was done was not done again
 
@@ -81,7 +82,7 @@ def test_ctrl_c_ends_workers_at_once_and_is_taken_up(split, finished, tmp_path):
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < until:
         time.sleep(0.1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-    run(*arguments, cwd=tmp_path)
+    ptrack(*arguments, cwd=tmp_path)
     assert records(work) == records(finished) and not litter(work)
 
 
@@ -119,5 +120,5 @@ def test_a_full_disk_is_named_and_the_next_run_mends_it(split, finished, tmp_pat
     assert there and all(whole[name] == content for name, content in there.items())
     failed = {line.split(": ")[1] for line in done.stderr.splitlines() if line.startswith("ptrack: 9")}
     assert failed == {Path(name).parent.name for name in whole.keys() - there.keys()} and failed
-    run(*arguments, cwd=tmp_path)
+    ptrack(*arguments, cwd=tmp_path)
     assert records(work) == whole and not litter(work)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from batch_runs import CHEAP, SEQUENCES, command, records, run, wait_for
+from batch_runs import CHEAP, SEQUENCES, records, wait_for
+from command import command, ptrack
 
 from stages.batch.status import status_of
 from stages.work import WorkFolder
@@ -43,17 +44,19 @@ def test_a_cluster_gives_the_same_bytes_and_imports_nothing_from_the_driver_s_fo
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise SystemExit('imported the wrong package')\n")
     with two_nodes() as cluster:
-        done = run("run", split, "--work", "work", *CHEAP, *on(cluster), "--json", cwd=tmp_path)
+        done = ptrack("run", split, "--work", "work", *CHEAP, *on(cluster), "--json", cwd=tmp_path)
         assert len(json.loads(done.stdout)["sequences"]) == SEQUENCES
         assert records(tmp_path / "work") == records(finished)
-        too_much = run("run", split, "--work", "other", *CHEAP, *on(cluster), "--threads", 64, cwd=tmp_path, code=2)
+        too_much = ptrack(
+            "run", split, "--work", "other", *CHEAP, *on(cluster), "--threads", 64, cwd=tmp_path, code=2
+        )
         assert "no node of the Ray cluster has the 64 CPUs" in too_much.stderr
     assert not list((tmp_path / "work").rglob(".*"))
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(split, tmp_path):
     arguments = ("--executor", "ray", "--ray-address", "127.0.0.1:1")
-    done = run("run", split, "--work", "work", *CHEAP, *arguments, cwd=tmp_path, code=2)
+    done = ptrack("run", split, "--work", "work", *CHEAP, *arguments, cwd=tmp_path, code=2)
     assert "no Ray cluster answers there" in done.stderr.splitlines()[-1]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from batch_runs import CHEAP, SEQUENCES, records, run
+from batch_runs import CHEAP, SEQUENCES, records
+from command import ptrack
 
 from posedata.records import iter_frames
 
 
 def test_two_workers_give_the_same_bytes(split, finished, tmp_path):
-    done = run("run", split, "--work", tmp_path / "work", *CHEAP, "--workers", 2, cwd=tmp_path)
+    done = ptrack("run", split, "--work", tmp_path / "work", *CHEAP, "--workers", 2, cwd=tmp_path)
     assert records(tmp_path / "work") == records(finished)
     assert f"all {SEQUENCES}" in done.stdout
     assert not list((tmp_path / "work").rglob(".lease*")) and not list((tmp_path / "work").rglob("*.part"))
@@ -21,10 +22,10 @@ def test_three_shards_give_the_same_bytes_together(split, finished, tmp_path):
     seen: list[str] = []
     for number in range(3):
         if number < 2:
-            given = run("run", split, "--work", "work", *CHEAP, "--json", "--shard", f"{number}/3", cwd=tmp_path)
+            given = ptrack("run", split, "--work", "work", *CHEAP, "--json", "--shard", f"{number}/3", cwd=tmp_path)
         else:  # as a task of a Slurm array knows it
             array = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1"}
-            given = run("run", split, "--work", "work", *CHEAP, "--json", cwd=tmp_path, **array)
+            given = ptrack("run", split, "--work", "work", *CHEAP, "--json", cwd=tmp_path, **array)
             assert "shard 2/3, as the Slurm array says" in given.stderr
         seen += [report["sequence"] for report in json.loads(given.stdout)["sequences"]]
     assert len(seen) == len(set(seen)) == SEQUENCES
@@ -42,7 +43,7 @@ def test_workers_take_each_sequence_its_own_given_boxes_and_no_foreign_package(s
         for number, file in enumerate(annotations)
     ]
     (tmp_path / "boxes.json").write_text(json.dumps([{**result, "category_id": 1} for result in results]))
-    run(
+    ptrack(
         *("detect", split, "--work", "work", "--detections", "boxes.json", "--workers", 2, "--threads", 1, "-q"),
         cwd=tmp_path,
     )
@@ -52,11 +53,11 @@ def test_workers_take_each_sequence_its_own_given_boxes_and_no_foreign_package(s
 
 
 def test_a_wrong_device_is_the_command_s_fault_and_not_each_sequence_s(split, tmp_path):
-    done = run("run", split, "--work", "work", *CHEAP, "--workers", 2, "--device", "cuda:99", cwd=tmp_path, code=2)
+    done = ptrack("run", split, "--work", "work", *CHEAP, "--workers", 2, "--device", "cuda:99", cwd=tmp_path, code=2)
     assert done.stderr.splitlines()[-1].startswith("ptrack: --device cuda:99")
 
 
 @pytest.mark.parametrize("text", ["3/3", "1", "-1/3", "1/0"])
 def test_a_shard_that_is_none_is_explained(split, tmp_path, text):
-    done = run("run", split, "--shard", text, cwd=tmp_path, code=2)
+    done = ptrack("run", split, "--shard", text, cwd=tmp_path, code=2)
     assert "from 0: 0/4, 1/4, 2/4, 3/4" in done.stderr

@@ -8,7 +8,8 @@ import time
 
 import orjson
 import pytest
-from batch_runs import SEQUENCES, run
+from batch_runs import SEQUENCES
+from command import ptrack
 
 from stages.batch.leases import Leases
 
@@ -33,8 +34,8 @@ def busy(finished, tmp_path):
 def test_states_reasons_and_time_left(busy, tmp_path):
     work, failed, running = busy
     with Leases("run", time.time() - 3600).take(work / running):
-        found = json.loads(run("status", work, "--json", cwd=tmp_path).stdout)
-        text = run("status", work, cwd=tmp_path).stdout
+        found = json.loads(ptrack("status", work, "--json", cwd=tmp_path).stdout)
+        text = ptrack("status", work, cwd=tmp_path).stdout
     done = SEQUENCES - 1
     assert found["stages"]["detect"] == {"done": done, "running": 0, "failed": 0, "missing": 1}
     assert found["stages"]["pose"] == {"done": done - 2, "running": 1, "failed": 1, "missing": 1}
@@ -50,16 +51,16 @@ def test_states_reasons_and_time_left(busy, tmp_path):
 
 def test_nothing_is_running_and_the_last_run_tells_the_pace(busy, tmp_path):
     work, *_ = busy
-    found = json.loads(run("status", work, "--json", cwd=tmp_path).stdout)
+    found = json.loads(ptrack("status", work, "--json", cwd=tmp_path).stdout)
     assert not found["running"] and found["stages"]["pose"]["missing"] == 2
     assert found["seconds_left"] > 0
-    assert "nothing is running; `ptrack run`" in run("status", work, cwd=tmp_path).stdout
+    assert "nothing is running; `ptrack run`" in ptrack("status", work, cwd=tmp_path).stdout
 
 
 def test_all_done(finished, tmp_path):
-    text = run("status", finished, cwd=tmp_path).stdout
+    text = ptrack("status", finished, cwd=tmp_path).stdout
     assert text.splitlines()[-1] == "all done"
 
 
 def test_a_folder_that_is_no_work_folder(tmp_path):
-    assert "not a ptrack work folder" in run("status", tmp_path, cwd=tmp_path, code=3).stderr
+    assert "not a ptrack work folder" in ptrack("status", tmp_path, cwd=tmp_path, code=3).stderr

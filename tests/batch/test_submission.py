@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from batch_runs import CHEAP, SEQUENCES, records, run
+from batch_runs import CHEAP, SEQUENCES, records
+from command import ptrack
 
 from posedata.synthetic import write_video
 
@@ -35,12 +36,12 @@ def test_posetrack18(split, finished, tmp_path):
     content = json.loads((tmp_path / "work" / "work.json").read_bytes())
     (tmp_path / "work" / "work.json").write_text(json.dumps({**content, "source": str(source)}))
     arguments = ("run", source, "--split", "test", "--work", "work", *CHEAP, "--submission", "out")
-    done = run(*arguments, cwd=tmp_path)
+    done = ptrack(*arguments, cwd=tmp_path)
     assert done.stdout.count("nothing wrong found") == 2 and done.stdout.count(f"{SEQUENCES} files") == 2
     assert records(tmp_path / "work") == records(finished)
     ap, mota = (tmp_path / "out" / name / "posetrack18.zip" for name in ("ap", "mota"))
     assert people(ap) > people(mota)
-    checked = run("check", ap, "--split", source, "--json", cwd=tmp_path)
+    checked = ptrack("check", ap, "--split", source, "--json", cwd=tmp_path)
     assert json.loads(checked.stdout)["ok"] is True
 
 
@@ -57,7 +58,7 @@ def test_posetrack17(split, tmp_path):
             shutil.copy(picture, root / inside)
             listed.append({"image": [{"name": inside}], "annorect": []})
         (root / "annotations" / "test" / f"{name}.json").write_text(json.dumps({"annolist": listed}))
-    done = run("run", root, "--work", "work", *CHEAP, "--submission", "out", cwd=tmp_path)
+    done = ptrack("run", root, "--work", "work", *CHEAP, "--submission", "out", cwd=tmp_path)
     assert done.stdout.count("2 files, 4 frames") == 2 and done.stdout.count("nothing wrong found") == 2
     assert (tmp_path / "out" / "ap" / "posetrack17.zip").exists()
 
@@ -68,16 +69,16 @@ def test_a_failing_sequence_means_no_submission(broken, finished, tmp_path):
     shutil.rmtree(tmp_path / "work" / name)
     content = json.loads((tmp_path / "work" / "work.json").read_bytes())
     (tmp_path / "work" / "work.json").write_text(json.dumps({**content, "source": str(source)}))
-    done = run("run", source, "--work", "work", *CHEAP, "--submission", "out", cwd=tmp_path, code=1)
+    done = ptrack("run", source, "--work", "work", *CHEAP, "--submission", "out", cwd=tmp_path, code=1)
     assert "no submission is written" in done.stderr and name in done.stderr and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [("--shard", "0/2"), ("--frames", "0-1")])
 def test_a_part_of_a_split_is_no_submission(split, tmp_path, arguments):
-    done = run("run", split, "--work", "work", *CHEAP, "--submission", "out", *arguments, cwd=tmp_path, code=2)
+    done = ptrack("run", split, "--work", "work", *CHEAP, "--submission", "out", *arguments, cwd=tmp_path, code=2)
     assert f"leave {arguments[0]} out" in done.stderr and not (tmp_path / "work").exists()
 
 
 def test_a_video_is_no_submission(tmp_path):
     write_video(tmp_path / "clip.mp4", seed=1, frames=2, size=(64, 64), people=1)
-    assert "PoseTrack data sets" in run("run", "clip.mp4", "--submission", "out", cwd=tmp_path, code=2).stderr
+    assert "PoseTrack data sets" in ptrack("run", "clip.mp4", "--submission", "out", cwd=tmp_path, code=2).stderr

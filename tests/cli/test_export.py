@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import ptrack
 
 from posedata.people import FramePeople, Origin
 from posedata.records import Header, RecordWriter, VideoHeader, iter_frames
@@ -18,15 +17,6 @@ from stages.work import WorkFolder
 
 FRAMES = 5
 NAME = "000342_mpii_test"
-
-
-def ptrack(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ptrack"), *map(str, arguments)], capture_output=True, text=True
-    )
-    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def write_record(work: Path, sequence: str, stage: str = "track", skeleton: str | None = "ptrack-19") -> None:

@@ -3,18 +3,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-
-def ptrack(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ptrack"), *map(str, arguments)], cwd=cwd, capture_output=True, text=True
-    )
-    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
+from command import ptrack
 
 
 def test_help_names_every_command_and_loads_no_network_library(tmp_path):

@@ -10,21 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from command import ptrack
 
 from posedata.records import read_footer, read_header
 from posedata.synthetic import write_posetrack18, write_video
 
 STAGES = ("detect", "pose", "track")
 FRAMES = 40
-
-
-def ptrack(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ptrack"), *map(str, arguments)], cwd=cwd, capture_output=True, text=True
-    )
-    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def records(work: Path) -> dict[str, bytes]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command import ptrack
 
 from posedata.people import FramePeople, Origin
 from posedata.records import Header, ModelRef, RecordWriter, VideoHeader
@@ -81,10 +80,7 @@ def work(tmp_path) -> Path:
 
 def refused(*arguments: object, code: int) -> str:
     """What the installed command says; only there errors become sentences."""
-    command = [Path(sys.executable).with_name("ptrack"), "report", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
-    return done.stderr
+    return ptrack("report", *arguments, code=code).stderr
 
 
 def page_of(work: Path) -> Page:

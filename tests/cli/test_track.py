@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from command import ptrack
 
 from posedata.records import iter_frames, read_footer, read_header
 from posedata.synthetic import write_posetrack18
-from tests.cli.test_pipeline import ptrack
 
 
 @pytest.fixture(scope="module")

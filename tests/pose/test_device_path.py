@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from small_models import small_model
 
-from configs.models import ModelEntry
 from configs.settings import PoseSettings
 from posedata.errors import SequenceFailed
 from stages.batches import Batches
@@ -21,19 +21,7 @@ from stages.pose.device_crops import device_crops, upload
 from stages.pose.estimator import PoseEstimator, cut
 
 CPU = torch.device("cpu")
-ENTRY = ModelEntry(
-    name="small",
-    stage="pose",
-    architecture="pose_resnet",
-    summary="stands in",
-    skeleton="coco-17",
-    input=(64, 48),
-    colour="BGR",
-    mean=(0.4, 0.5, 0.6),
-    std=(0.2, 0.3, 0.25),
-    weights="file",
-    licence="none",
-)
+ENTRY = small_model((64, 48), "pose_resnet", "coco-17", colour="BGR", mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
 
 
 class Small(torch.nn.Module):

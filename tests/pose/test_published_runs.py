@@ -4,27 +4,17 @@ that everything fits together is what is shown."""
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import recipe
 import torch
+from command import ptrack
 
 from configs.models import find_model
 from posedata.records import read_footer, read_header
 from posedata.synthetic import write_video
 from stages.pose.networks import create
-
-
-def ptrack(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ptrack"), *map(str, arguments)], cwd=cwd, capture_output=True, text=True
-    )
-    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_models import small_model
 
-from configs.models import ModelEntry
 from configs.settings import PoseSettings
 from posedata.people import FramePeople, FrameStatus
 from posedata.records import read_footer
@@ -30,16 +30,7 @@ from stages.validate.posetrack import annotated_sequences, validate_posetrack
 from stages.validate.subject import Subject
 from stages.work import WorkFolder
 
-ENTRY = ModelEntry(
-    name="small",
-    stage="pose",
-    architecture="posewarper_pair",
-    summary="stands in",
-    skeleton="posetrack-17",
-    input=(32, 24),
-    weights="file",
-    licence="none",
-)
+ENTRY = small_model((32, 24), "posewarper_pair", "posetrack-17")
 
 
 class SmallWarper(torch.nn.Module):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_models import small_model
 
-from configs.models import ModelEntry
 from posedata.errors import BadInput
 from posedata.formats.labels import FrameLabels, read_labels, write_labels
 from posedata.formats.posetrack18 import read_people
@@ -19,16 +19,7 @@ from posedata.video import open_sequence
 from stages.device import Runtime
 from stages.train.propagation import Propagator, chosen_labels, propagate, sources
 
-ENTRY = ModelEntry(
-    name="small",
-    stage="pose",
-    architecture="posewarper_pair",
-    summary="stands in",
-    skeleton="posetrack-17",
-    input=(384, 288),
-    weights="file",
-    licence="none",
-)
+ENTRY = small_model((384, 288), "posewarper_pair", "posetrack-17")
 
 
 class Shifting(torch.nn.Module):
