@@ -28,6 +28,7 @@ class ModelEntry(BaseModel):
     dataset: str | None = None  # it was trained on
     skeleton: str | None = None  # of pose networks
     input: tuple[int, int] | None = None  # height, width of the crop; None = the frame's own shape
+    frame_height: int = 640  # of bottom-up models: what frames are scaled to, pixels
     colour: Literal["RGB", "BGR"] = "RGB"
     mean: tuple[float, float, float] | None = None  # of 0..1, in the order of `colour`; None = not normalised
     std: tuple[float, float, float] | None = None

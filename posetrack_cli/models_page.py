@@ -75,7 +75,7 @@ _POSE: dict[str, Callable[[ModelEntry], str]] = {
     "what": lambda e: e.summary,
     "trained on": lambda e: e.dataset or "see its card",
     "skeleton": lambda e: e.skeleton or "",
-    "input (height x width)": lambda e: f"{e.input[0]}x{e.input[1]}" if e.input else "the frame",
+    "input (height x width)": lambda e: _input(e),
     "colours": lambda e: e.colour,
     "mean / deviation of channels 0, 1, 2": lambda e: _statistics(e),
 }
@@ -92,6 +92,12 @@ _DETECTOR: dict[str, Callable[[ModelEntry], str]] = {
     "score": lambda e: e.score or "",
     "licence": lambda e: e.licence,
 }
+
+
+def _input(entry: ModelEntry) -> str:
+    if entry.bottom_up:
+        return f"the frame, {entry.frame_height} high"
+    return f"{entry.input[0]}x{entry.input[1]}" if entry.input else "the frame"
 
 
 def _statistics(entry: ModelEntry) -> str:

@@ -118,7 +118,10 @@ def _furniture(picture: np.ndarray, rng: np.random.Generator, floor: int) -> Non
     w, h = int(width * rng.uniform(0.04, 0.4)), int(height * rng.uniform(0.08, 0.7))
     x = int(rng.integers(-w // 2, width - w // 2))
     standing = rng.random() < 0.6
-    bottom = int(floor + rng.uniform(0, 0.35) * height) if standing else int(rng.uniform(h * 0.6, floor))
+    if standing:
+        bottom = int(floor + rng.uniform(0, 0.35) * height)
+    else:  # on the wall or, taller than that, down to the ground
+        bottom = int(rng.uniform(min(h * 0.6, floor), floor))
     box = (max(x, 0), max(bottom - h, 0), min(x + w, width), min(bottom, height))
     if box[2] - box[0] < 3 or box[3] - box[1] < 3:
         return

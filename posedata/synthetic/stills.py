@@ -63,8 +63,10 @@ def random_crowd(
     people: tuple[int, int] = (0, 8),  # fewest and most
     background: np.ndarray | None = None,  # [H, W, 3] uint8 RGB without people; drawn by chance if None
     somebody: Somebody | None = None,  # gives the people; rendered figures if None
+    heights: tuple[float, float] | None = None,  # of people standing, parts of the picture's height, about
 ) -> SyntheticFrame:
     """People of all sizes, from 15 pixels high to close-ups that the picture cuts off; none is legal too."""
+    shortest, tallest = (15.0, size[1] * 1.4) if heights is None else (size[1] * h for h in heights)
     count = int(rng.integers(people[0], people[1] + 1))
     horizon = float(rng.uniform(0.1, 0.55))
     picture = _backdrop(rng, size, background, horizon)
@@ -72,10 +74,10 @@ def random_crowd(
     sprites = []
     eye = float(rng.uniform(0.9, 3.0)) if rng.random() < 0.65 else None  # metres; None = people float anywhere
     one_scale = rng.random() < 0.5  # a group, or people at any distance
-    typical = _crowd_height(rng, size)
+    typical = _crowd_height(rng, shortest, tallest)
     roll, pitch = float(rng.normal(0, 3)), float(rng.normal(6, 9))
     for _ in range(count):
-        tall = typical * rng.uniform(0.75, 1.3) if one_scale else _crowd_height(rng, size)
+        tall = typical * rng.uniform(0.75, 1.3) if one_scale else _crowd_height(rng, shortest, tallest)
         hips = None if eye is None else horizon * size[1] + tall * (eye / 1.72 - 0.53)
         if somebody is not None:
             sprite = somebody(rng, size, tall)
@@ -145,8 +147,8 @@ def _neighbour(
     return draw_figure(Posed(other.points + place, other.frames), look, camera, light, size)
 
 
-def _crowd_height(rng: np.random.Generator, size: tuple[int, int]) -> float:
-    return float(np.exp(rng.uniform(np.log(15), np.log(size[1] * 1.4))))
+def _crowd_height(rng: np.random.Generator, shortest: float, tallest: float) -> float:
+    return float(np.exp(rng.uniform(np.log(shortest), np.log(tallest))))
 
 
 def _somebody(

@@ -1,4 +1,5 @@
-"""Rendered pictures as a COCO-form training set: crops of people for a pose network, crowds for a detector."""
+"""Rendered pictures as a COCO-form training set: crops of people for a pose network, crowds for a detector, groups of
+large people for a bottom-up network."""
 
 from __future__ import annotations
 
@@ -16,16 +17,17 @@ from posedata.skeletons import PTRACK_19
 from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.stills import Somebody, random_crowd, random_person
 
-KINDS = ("pose", "detector")
+KINDS = ("pose", "detector", "group")
 SOURCE = "rendered"
-MIN_VISIBLE = 0.25  # share of a figure's pixels below which a detector's box is an ignore box
+MIN_VISIBLE = 0.25  # share of a figure's pixels below which a box of a crowd or group is an ignore box
 _QUALITY = 88  # JPEG
+_GROUP = {"size": (320, 320), "people": (1, 4), "heights": (0.4, 0.8)}  # of pictures; `random_crowd`
 _BACKGROUND_SHARE = 0.5  # of the pictures that stand before a photograph, where there are any
 
 
 def write_training_set(
     root: Path,
-    kind: str,  # pose | detector
+    kind: str,  # pose | detector | group
     count: int,  # pictures
     seed: int,
     backgrounds: Sequence[Path] = (),  # pictures without people
@@ -55,7 +57,7 @@ def write_training_set(
         height, width = frame.image.shape[:2]
         images.append({"id": number, "file_name": name, "width": width, "height": height, "source": source})
         # of a pose picture only the main person is sought; the others are there to disturb
-        for row in range(len(frame.boxes) if kind == "detector" else 1):
+        for row in range(1 if kind == "pose" else len(frame.boxes)):
             annotations.append(_annotation(frame, row, number, len(annotations), kind, source))
     category = {"id": 1, "name": "person", "keypoints": list(PTRACK_19.joints)}
     content = {"images": images, "annotations": annotations, "categories": [category]}
@@ -70,9 +72,9 @@ def _picture(
     if backgrounds and rng.random() < (_BACKGROUND_SHARE if somebody is None else 1):
         photograph = cv2.imread(str(backgrounds[int(rng.integers(len(backgrounds)))]), cv2.IMREAD_COLOR)
         background = None if photograph is None else cv2.cvtColor(photograph, cv2.COLOR_BGR2RGB)
-    if kind == "detector":
-        return random_crowd(rng, background=background, somebody=somebody)
-    return random_person(rng, background=background)
+    if kind == "pose":
+        return random_person(rng, background=background)
+    return random_crowd(rng, background=background, somebody=somebody, **(_GROUP if kind == "group" else {}))
 
 
 def _annotation(
@@ -80,9 +82,11 @@ def _annotation(
 ) -> dict[str, object]:
     x, y, width, height = (round(float(v), 1) for v in xyxy_to_xywh(frame.boxes[row]))
     labelled = frame.visibility[row] > 0
+    if kind == "group":  # nobody can say where a joint behind somebody else is
+        labelled &= ~frame.covered[row]
     points = np.where(labelled[:, None], np.round(frame.keypoints[row].astype(np.float64), 1), 0)
-    triplets = np.column_stack([points, frame.visibility[row]])
-    hidden = kind == "detector" and frame.visible_fraction[row] < MIN_VISIBLE
+    triplets = np.column_stack([points, np.where(labelled, frame.visibility[row], 0)])
+    hidden = kind != "pose" and frame.visible_fraction[row] < MIN_VISIBLE
     return {
         "id": number,
         "image_id": image,

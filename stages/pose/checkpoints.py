@@ -147,12 +147,13 @@ def _architecture(path: Path, weights: Weights) -> tuple[str, dict[str, object]]
 
 def _simplepose(path: Path, weights: Weights) -> tuple[str, dict[str, object]]:
     name = "imhn_final" if any(key.startswith("channel_attention.") for key in weights) else "imhn_main"
-    width = _shape(path, weights, "merge_features.0.0.conv.conv.weight")[0]
+    down = "hourglass.0.hg.0.1.conv.weight" if name == "imhn_final" else "hourglass.0.hg.0.1.convBlock.6.weight"
+    width = _shape(path, weights, "outs.0.0.conv.weight")[1]
     return name, {
         "nstack": _count(path, weights, r"hourglass\.(\d+)\."),
         "num_layers": _shape(path, weights, "outs.0.0.conv.weight")[0],
         "inp_dim": width,
-        "increase": _shape(path, weights, "merge_features.0.1.conv.conv.weight")[0] - width,
+        "increase": _shape(path, weights, down)[0] - width,
     }
 
 

@@ -101,6 +101,16 @@ def test_each_published_model_is_recognised_from_its_keys(tmp_path, name):
         assert found.by_name == found.fits[0] == entry
 
 
+@pytest.mark.parametrize("architecture", ["imhn_main", "imhn_final"])
+@pytest.mark.parametrize("stacks, width, increase", [(1, 32, 16), (2, 64, 128)])
+def test_a_simplepose_of_any_size_is_recognised(tmp_path, architecture, stacks, width, increase):
+    options = {"nstack": stacks, "num_layers": 50, "inp_dim": width, "increase": increase}
+    network = create(architecture, **options)
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    found = identify(tmp_path / "w.pth")
+    assert (found.architecture, found.options, bool(found.wrong)) == (architecture, options, False)
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
@@ -167,7 +177,7 @@ def test_a_file_with_objects_is_refused_and_nothing_is_run(tmp_path, how):
         ({"fc.weight": torch.zeros(2), "layer4.0.conv1.weight": torch.zeros(2)}, ["classification"]),
         ({"roi_heads.box_head.fc6.weight": torch.zeros(2)}, ["torchvision"]),
         ({"stage4.0.branches.0.0.conv1.weight": torch.zeros(8)}, ["final_layer.weight", "not complete"]),
-        ({"pre.conv1.weight": torch.zeros(8)}, ["merge_features", "not complete"]),
+        ({"pre.conv1.weight": torch.zeros(8)}, ["outs.0.0.conv.weight", "not complete"]),
         ({"layer4.0.conv1.weight": torch.zeros(8), "layer1.999999.x": torch.zeros(1)}, ["1000000"]),
     ],
 )

@@ -198,7 +198,7 @@ def test_what_inference_looks_at_is_the_last_stacks_finest_map():
         ("pose_resnet", {"deconv_kernels": (5, 4, 4)}, ["deconv_kernels", "5"]),
         ("mrfea1_pose_resnet", {"num_layers": 18}, ["ResNet-50", "18"]),
         ("mrheat1_pose_resnet", {"deconv_filters": (128, 128, 128)}, ["deconv_filters", "256"]),
-        ("imhn_main", {"inp_dim": 128}, ["inp_dim", "256"]),
+        ("imhn_main", {"inp_dim": 100}, ["inp_dim", "16", "100"]),
     ],
 )
 def test_networks_that_do_not_exist_are_refused(name, options, words):

@@ -22,6 +22,7 @@ from posedata.synthetic import (
     write_posetrack18,
     write_video,
 )
+from posedata.synthetic.backgrounds import random_background
 
 JOINT = {name: i for i, name in enumerate(PTRACK_19.joints)}
 
@@ -81,6 +82,25 @@ def test_one_person_is_large_and_comes_first():
         sides = frame.boxes[0, 2:] - frame.boxes[0, :2]
         shares.append(max(sides) / 96)
     assert np.median(shares) > 0.6
+
+
+def test_a_crowd_of_given_heights():
+    """Heights are those of people standing: who sits or is cut off is lower, nobody much taller."""
+    tall = []
+    for seed in range(12):
+        rng = np.random.default_rng((seed, 3))
+        frame = random_crowd(rng, size=(160, 160), people=(2, 4), heights=(0.4, 0.6))
+        check(frame)
+        tall += (frame.boxes[:, 3] - frame.boxes[:, 1]).tolist()
+    assert max(tall) < 160 * 0.6 * 1.3 * 1.3  # a group's members differ, and raised arms reach higher
+    assert np.median(tall) > 160 * 0.25
+
+
+@pytest.mark.parametrize("seed", [3, 25, 142])
+def test_a_room_with_a_low_wall(seed):
+    """Where the horizon lies high, furniture that hangs on the wall can be taller than the wall is."""
+    picture = random_background(np.random.default_rng(seed), (48, 48), 0.0)
+    assert picture.shape == (48, 48, 3) and picture.min() >= 0 and picture.max() <= 1
 
 
 @pytest.mark.parametrize("render", [random_person, random_crowd], ids=["person", "crowd"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import orjson
@@ -12,10 +14,14 @@ from posedata.skeletons import PTRACK_19
 from posedata.synthetic import random_crowd, random_person, write_training_set
 
 COUNT = 12
-RENDER = {"pose": random_person, "detector": random_crowd}
+RENDER = {
+    "pose": random_person,
+    "detector": random_crowd,
+    "group": partial(random_crowd, size=(320, 320), people=(1, 4), heights=(0.4, 0.8)),
+}
 
 
-@pytest.fixture(scope="module", params=["pose", "detector"])
+@pytest.fixture(scope="module", params=list(RENDER))
 def training_set(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param)
     return request.param, write_training_set(root, request.param, COUNT, seed=5)
@@ -34,7 +40,7 @@ def test_every_picture_is_there_with_its_size(training_set):
         picture = cv2.imread(str(path.parent / image["file_name"]))
         assert picture.shape == (image["height"], image["width"], 3)
         assert image["source"] == "rendered"
-        assert kind == "detector" or max(picture.shape) <= 256
+        assert kind != "pose" or max(picture.shape) <= 256
 
 
 def test_annotations_are_the_rendered_truth(training_set):
@@ -45,10 +51,11 @@ def test_annotations_are_the_rendered_truth(training_set):
     for number in range(COUNT):
         frame = RENDER[kind](np.random.default_rng((5, number)))
         rows = [a for a in content["annotations"] if a["image_id"] == number]
-        assert len(rows) == (len(frame) if kind == "detector" else 1)  # the others of a pose picture disturb only
+        assert len(rows) == (1 if kind == "pose" else len(frame))  # the others of a pose picture disturb only
         for row, annotation in enumerate(rows):
             points = np.array(annotation["keypoints"]).reshape(-1, 3)
-            assert points[:, 2].tolist() == frame.visibility[row].tolist()
+            known = ~frame.covered[row] if kind == "group" else True  # what somebody else hides is not labelled
+            assert points[:, 2].tolist() == (frame.visibility[row] * known).tolist()
             seen = points[:, 2] > 0
             np.testing.assert_allclose(points[seen, :2], frame.keypoints[row][seen], atol=0.051)
             assert not points[~seen].any()
@@ -57,13 +64,13 @@ def test_annotations_are_the_rendered_truth(training_set):
             np.testing.assert_allclose([x, y, x + width, y + height], frame.boxes[row], atol=0.11)
 
 
-def test_a_detector_need_not_find_who_is_almost_hidden(training_set):
+def test_who_is_almost_hidden_need_not_be_found(training_set):
     kind, path = training_set
     crowd = [bool(a["iscrowd"]) for a in contents(path)["annotations"]]
     if kind == "pose":
         assert not any(crowd)
         return
-    frames = [random_crowd(np.random.default_rng((5, number))) for number in range(COUNT)]
+    frames = [RENDER[kind](np.random.default_rng((5, number))) for number in range(COUNT)]
     assert crowd == [bool(f < 0.25) for frame in frames for f in frame.visible_fraction]
     assert any(crowd) and not all(crowd)
 
@@ -97,6 +104,6 @@ def test_an_empty_set_is_legal(tmp_path):
 
 
 def test_an_unknown_kind_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(UsageError, match=r"'poes' .* pose, detector"):
+    with pytest.raises(UsageError, match=r"'poes' .* pose, detector, group"):
         write_training_set(tmp_path / "set", "poes", 1, seed=0)
     assert not (tmp_path / "set").exists()

@@ -32,7 +32,7 @@ class BottomUpEstimator:
         self.skeleton: Skeleton = SKELETONS["coco-17"]
         self.settings, self.runtime = settings, runtime
         self.recipe = recipe(settings, entry)
-        self._reverse = entry.colour == "BGR"
+        self._reverse, self._height = entry.colour == "BGR", entry.frame_height
 
     def find(
         self,
@@ -43,7 +43,7 @@ class BottomUpEstimator:
 
     def _one(self, image: np.ndarray) -> FramePeople:
         picture = np.ascontiguousarray(image[..., ::-1]) if self._reverse else image
-        maps = frame_maps(picture, self._run, self.settings.scales, self.recipe.flip)
+        maps = frame_maps(picture, self._run, self.settings.scales, self.recipe.flip, self._height)
         return people_of(maps, self.recipe.compat)
 
     @torch.inference_mode()

@@ -9,7 +9,6 @@ import numpy as np
 
 from stages.pose.bottom_up.body import FLIP_LIMBS, FLIP_PARTS
 
-BOX_SIZE = 640  # pixels: frames are scaled to this height times the scale
 STRIDE = 4  # pixels a cell
 _MULTIPLE = 64  # of the padded sides
 _PAD = 128  # grey value of the padding
@@ -34,12 +33,13 @@ def frame_maps(
     network: Network,
     scales: Sequence[float] = (1.0,),
     flip: bool = True,
+    frame_height: int = 640,  # pixels that frames are scaled to, times the scale
 ) -> np.ndarray:
     """[48, H, W] float32: 30 limbs, then 18 parts, averaged over the scales and the mirror."""
     height, width = image.shape[:2]
     total: np.ndarray | None = None
     for scale in scales:
-        factor = scale * BOX_SIZE / height
+        factor = scale * frame_height / height
         if factor * height > _MOST[0] or factor * width > _MOST[1]:
             factor = min(_MOST[0] / height, _MOST[1] / width)
         scaled = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)

@@ -14,7 +14,6 @@ from torch import nn
 SCALES = 5  # strides 4, 8, 16, 32, 64
 DEPTH = 4  # of an hourglass
 _SLOPE = 0.01
-_STEM = 128
 _REDUCTION = 16
 
 
@@ -77,18 +76,19 @@ class ChannelAttention(nn.Module):
 
 
 class Stem(nn.Module):
-    """Image [N, 3, H, W] -> features [N, 256, H / 4, W / 4]; `imhn_main` adds a chain of dilated convolutions."""
+    """Image [N, 3, H, W] -> features [N, width, H / 4, W / 4]; `imhn_main` adds a chain of dilated convolutions."""
 
-    def __init__(self, final: bool) -> None:
+    def __init__(self, width: int, final: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.res1 = Residual(64, _STEM)
-        self.res2 = Residual(_STEM, _STEM)
+        half, quarter = width // 2, width // 4
+        self.conv1 = nn.Conv2d(3, quarter, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(quarter)
+        self.res1 = Residual(quarter, half)
+        self.res2 = Residual(half, half)
         if final:
-            self.res3 = Residual(_STEM, 2 * _STEM)
+            self.res3 = Residual(half, width)
         else:
-            self.dilation = nn.Sequential(*(Conv(_STEM, _STEM, dilation=d) for d in (3, 3, 4, 4, 5, 5)))
+            self.dilation = nn.Sequential(*(Conv(half, half, dilation=d) for d in (3, 3, 4, 4, 5, 5)))
         self.final = final
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -174,7 +174,7 @@ class _Stacks(nn.Module):
     def __init__(self, nstack: int, maps: int, width: int, increase: int, final: bool) -> None:
         super().__init__()
         widths = [width + increase * k for k in range(SCALES)]
-        self.pre = Stem(final)
+        self.pre = Stem(width, final)
         self.hourglass = nn.ModuleList(Hourglass(width, increase, final) for _ in range(nstack))
         self.features = nn.ModuleList(Features(widths, width, final) for _ in range(nstack))
         self.outs = _grid(nstack, lambda k: Conv(width, maps, 1, bn=False, act=False))
@@ -217,14 +217,14 @@ class IMHN(nn.Module):
         self,
         nstack: int = 4,
         num_layers: int = 50,  # maps: limbs, parts, two masks
-        inp_dim: int = 256,
+        inp_dim: int = 256,  # width at stride 4; narrower ones are ours
         increase: int = 128,
         *,
         final: bool = False,
     ) -> None:
         super().__init__()
-        if inp_dim != 2 * _STEM:
-            raise ValueError(f"inp_dim: the stem gives {2 * _STEM} channels, not {inp_dim}")
+        if inp_dim < _REDUCTION or inp_dim % _REDUCTION:
+            raise ValueError(f"inp_dim: must be a multiple of {_REDUCTION}, not {inp_dim}")
         self.posenet = _Stacks(nstack, num_layers, inp_dim, increase, final)
 
     def forward(self, images: torch.Tensor) -> list[list[torch.Tensor]]:

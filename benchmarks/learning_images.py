@@ -1,0 +1,162 @@
+"""Do the small networks learn? MR-Pose on crops of people and SimplePose on rendered groups, minutes on a CPU core
+each: their figures on pictures that they have not seen, before and after.
+
+    python benchmarks/learning_images.py --out DIR --data CROPS              # both
+    python benchmarks/learning_images.py --out DIR --only simplepose         # everything is rendered
+    python benchmarks/learning_images.py --out DIR --only mrpose --data CROPS
+
+CROPS holds train.json, val.json (COCO keypoint form, images beside them). Whatever DIR already holds is kept: the
+same command goes on with an interrupted run. Curves: DIR/NETWORK/run/curves.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import torch
+
+from configs.models import find_model
+from configs.settings import PoseSettings
+from configs.training import Training
+from configs.training_presets import training_settings
+from eval.keypoint_ap import KeypointAp
+from posedata.atomic import write_atomically
+from posedata.jsonio import read_json
+from posedata.skeletons import COCO_17
+from posedata.synthetic import write_training_set
+from stages.device import runtime
+from stages.pose.making import make_any
+from stages.pose.networks import create
+from stages.train.checkpoint import save_weights
+from stages.train.curves import plot_curves
+from stages.train.start import start
+from stages.validate.coco import validate_coco
+from stages.validate.subject import Subject
+
+TRAINED_ON, HELD_OUT = 2500, 200  # rendered pictures
+WATCHED = {"mrpose": 775, "simplepose": 60}  # people or pictures that a run is validated on as it goes
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one network is trained and examined on."""
+
+    what: str  # of `ptrack train`
+    preset: str
+    settings: tuple[str, ...]  # of the training
+    exams: dict[str, Path]  # COCO-form annotations of held-out pictures
+    images: Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", choices=tuple(WATCHED))
+    parser.add_argument("--data", type=Path, help="the crops that MR-Pose is trained on")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any training setting")
+    args = parser.parse_args()
+    names = [args.only] if args.only else list(WATCHED)
+    if "mrpose" in names and args.data is None:
+        parser.error("--data: name the folder of crops (train.json, val.json), or choose --only simplepose")
+    torch.set_num_threads(1)
+    lines = ["| network | held-out pictures | | AP | AP50 | AR |", "|---|---|---|---|---|---|"]
+    for name in names:
+        root = args.out / name
+        root.mkdir(parents=True, exist_ok=True)
+        lesson = crops(root, args.data) if name == "mrpose" else groups(root)
+        lines += taught(root, lesson, (f"validate_limit={WATCHED[name]}", "threads=1", *args.set))
+    print("\n".join(lines))
+
+
+def crops(root: Path, data: Path) -> Lesson:
+    """People of COCO-form files, on COCO's joints; examined on all held-out ones, and by source."""
+    written = {}
+    for split in ("train", "val"):
+        content = on_coco_joints(read_json(data / f"{split}.json"))
+        written[split] = _write(root / f"{split}.json", content)
+    exams = {"all": written["val"]}
+    for source in sorted({a.get("source", "") for a in content["annotations"]}):
+        people = [a for a in content["annotations"] if a.get("source") == source]
+        if len(people) >= 100:  # fewer tell nothing
+            ids = {a["image_id"] for a in people}
+            part = {"images": [i for i in content["images"] if i["id"] in ids], "annotations": people}
+            exams[source] = _write(root / f"val-{source}.json", {**content, **part})
+    return Lesson("pose", "mrheat2-small", _sources(written["train"], written["val"], data, data), exams, data)
+
+
+def groups(root: Path) -> Lesson:
+    """Rendered pictures of several people, the held-out ones of other seeds."""
+    files = {}
+    for seed, (split, count) in enumerate((("train", TRAINED_ON), ("val", HELD_OUT))):
+        folder = root / split
+        rendered = folder / "train.json"
+        if not rendered.exists():
+            print(f"{folder}: rendering {count} pictures", flush=True)
+            write_training_set(folder, "group", count, seed)
+        files[split] = _write(root / f"{split}.json", on_coco_joints(read_json(rendered)))
+    sources = _sources(files["train"], files["val"], root / "train", root / "val")
+    return Lesson("bottom-up", "simplepose-small", sources, {"rendered": files["val"]}, root / "val")
+
+
+def on_coco_joints(content: dict) -> dict:
+    """The same people with COCO's seventeen joints alone; who has none of them is nobody to be found."""
+    names = content["categories"][0]["keypoints"]
+    columns = [names.index(joint) for joint in COCO_17.joints]
+    people = []
+    for person in content["annotations"]:
+        flat = person["keypoints"]
+        triplets = [flat[3 * c : 3 * c + 3] for c in columns]
+        count = sum(v > 0 for _, _, v in triplets)
+        people.append({**person, "keypoints": [x for t in triplets for x in t], "num_keypoints": count})
+    category = {"id": 1, "name": "person", "keypoints": list(COCO_17.joints)}
+    return {"images": content["images"], "annotations": people, "categories": [category]}
+
+
+def taught(root: Path, lesson: Lesson, more: Iterable[str]) -> list[str]:
+    """Rows of the table: the network as it begins, and after its training."""
+    settings = training_settings(lesson.what, lesson.preset, root, (*lesson.settings, *more))
+    untrained = root / "untrained.safetensors"
+    torch.manual_seed(settings.seed)  # as a training begins
+    entry = find_model(settings.model, "pose")
+    save_weights(create(entry.architecture, **entry.options), untrained, settings, half=False)
+    run, began = root / "run", time.process_time()
+    progress = start(settings, run, lambda line: print(line, flush=True))
+    print(f"{time.process_time() - began:.0f} CPU seconds of this process, {progress.seen} samples", flush=True)
+    plot_curves([run / "log.csv"], run / "curves.png", lesson.preset)
+    rows = []
+    for exam, truth in lesson.exams.items():
+        for state, weights in (("untrained", untrained), ("trained", run / "best.safetensors")):
+            p = examined(settings, weights, truth, lesson.images)
+            rows.append(f"| `{lesson.preset}` | {exam} | {state} | {p.ap:.3f} | {p.ap50:.3f} | {p.ar:.3f} |")
+            print(rows[-1], flush=True)
+    return rows
+
+
+def examined(settings: Training, weights: Path, annotations: Path, images: Path) -> KeypointAp:
+    """As `ptrack validate` does it: on annotated boxes, or, bottom-up, on whole pictures."""
+    pose = PoseSettings(model=settings.model, checkpoint=str(weights))
+    subject = Subject(make_any(pose, runtime("cpu", None, 16, 1)))
+    return validate_coco(annotations, images, subject, None, lambda: None).poses
+
+
+def _sources(train: Path, val: Path, train_images: Path, val_images: Path) -> tuple[str, str]:
+    """As settings of a training."""
+    train, val, train_images, val_images = (p.resolve() for p in (train, val, train_images, val_images))
+    return (
+        f"train=[{{annotations: {train}, images: {train_images}}}]",
+        f"val={{annotations: {val}, images: {val_images}}}",
+    )
+
+
+def _write(path: Path, content: dict) -> Path:
+    write_atomically(path, orjson.dumps(content))
+    return path
+
+
+if __name__ == "__main__":
+    main()
