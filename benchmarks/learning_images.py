@@ -39,7 +39,8 @@ from stages.validate.coco import validate_coco
 from stages.validate.subject import Subject
 
 TRAINED_ON, HELD_OUT = 2500, 200  # rendered pictures
-WATCHED = {"mrpose": 775, "simplepose": 60}  # people or pictures that a run is validated on as it goes
+# while a run goes on: how many people or pictures it is validated on, and after how many samples each time
+WATCHED = {"mrpose": (800, 7500), "simplepose": (60, 2500)}
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,12 @@ def main() -> None:
         root = args.out / name
         root.mkdir(parents=True, exist_ok=True)
         lesson = crops(root, args.data) if name == "mrpose" else groups(root)
-        lines += taught(root, lesson, (f"validate_limit={WATCHED[name]}", "threads=1", *args.set))
+        limit, every = WATCHED[name]
+        watched = (f"validate_limit={limit}", f"validate_samples={every}", "threads=1")
+        try:
+            lines += taught(root, lesson, (*watched, *args.set))
+        except KeyboardInterrupt:
+            raise SystemExit("interrupted; the same command goes on where it stopped") from None
     print("\n".join(lines))
 
 
