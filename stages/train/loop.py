@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
 from configs.training import Phase, Training
 from posedata.atomic import write_atomically
@@ -35,6 +34,7 @@ from stages.train.checkpoint import (
     save_weights,
 )
 from stages.train.distributed import Ranks, joined
+from stages.train.loading import Share, batches
 from stages.train.logs import RunLog
 from stages.train.schedule import Plan, Stretch, learning_rate, minutes_at_end, plan, share_done
 
@@ -67,23 +67,6 @@ class Task(Protocol):
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Figures by name; the first is the one to maximise."""
         ...
-
-
-class _Batches(Sampler):
-    """Draw numbers of the batches of one process: of every `world` batches the `rank`-th."""
-
-    def __init__(self, first: int, last: int, batch: int, group: int, ranks: Ranks, fixed: bool) -> None:
-        self.first, self.last, self.batch, self.group = first, last, batch, group
-        self.ranks, self.fixed = ranks, fixed
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for start in range(self.first, self.last, self.batch * self.group):
-            for part in range(self.ranks.rank, self.group, self.ranks.world):
-                begin = part * self.batch if self.fixed else start + part * self.batch
-                yield list(range(begin, begin + self.batch))
-
-    def __len__(self) -> int:
-        return -(-(self.last - self.first) // (self.batch * self.group)) * (self.group // self.ranks.world)
 
 
 class _Objective(nn.Module):
@@ -189,26 +172,32 @@ def _train_stretch(run: _Run, number: int, stretch: Stretch, stop: Callable[[], 
         + (f" x {settings.accumulate} accumulated" if settings.accumulate > 1 else "")
         + (f" x {ranks.world} processes" if ranks.world > 1 else "")
     )
-    loader = DataLoader(
-        run.task.samples(stretch.phase),
-        batch_sampler=_Batches(start, stretch.last, batch, group, ranks, settings.overfit),
-        num_workers=settings.loader_workers,
-        collate_fn=run.task.collate,
-        prefetch_factor=4 if settings.loader_workers else None,
-        pin_memory=run.device.type == "cuda",
-        worker_init_fn=_one_thread,
-    )
+    share = Share(start, stretch.last, batch, group, ranks, settings.overfit)
+    samples = run.task.samples(stretch.phase)
     ends = None
     if settings.minutes is not None:
         sizes = [run.task.size(s.phase) for s in run.plan.stretches]
         ends = minutes_at_end(settings, number, sizes, run.plan) * 60
     run.state.model.train()
-    batches = iter(loader)
+    with batches(samples, run.task.collate, share, settings.loader_workers, run.device) as source:
+        _steps(run, stretch, source, ends, stop)
+
+
+def _steps(
+    run: _Run,
+    stretch: Stretch,
+    source: Iterator[object],
+    ends: float | None,  # seconds of the run
+    stop: Callable[[], bool],
+) -> None:
+    settings, progress, ranks = run.settings, run.progress, run.ranks
+    seen_by_all = stretch.phase.batch * ranks.world * settings.accumulate
+    height, _ = run.task.size(stretch.phase)
     while progress.draws < stretch.last:
-        seen = min(batch * group, stretch.last - progress.draws)
+        seen = min(seen_by_all, stretch.last - progress.draws)
         cycle = _cycle(run)
-        rate, loss = _step(run, batches)
-        progress.draws = min(progress.draws + batch * group, stretch.last)
+        rate, loss = _step(run, source)
+        progress.draws = min(progress.draws + seen_by_all, stretch.last)
         progress.seen += seen
         progress.steps += 1
         progress.seconds = time.monotonic() - run.began
@@ -219,7 +208,7 @@ def _train_stretch(run: _Run, number: int, stretch: Stretch, stop: Callable[[], 
             if progress.steps % settings.log_steps == 0 or progress.steps == 1:
                 run.log.step(progress.steps, progress.seen, epoch, loss, rate)
         timed_out = ends is not None and ranks.any(progress.seconds >= ends, run.device)
-        if timed_out or progress.draws >= stretch.last or _over(run) or _due(run, batch * group):
+        if timed_out or progress.draws >= stretch.last or _over(run) or _due(run, seen_by_all):
             if timed_out:
                 progress.draws = stretch.last
             _validate(run, height, rate)
@@ -232,7 +221,7 @@ def _train_stretch(run: _Run, number: int, stretch: Stretch, stop: Callable[[], 
             return
 
 
-def _step(run: _Run, batches: Iterator) -> tuple[float, float]:
+def _step(run: _Run, source: Iterator[object]) -> tuple[float, float]:
     """One step of the optimiser over `accumulate` batches of every process: learning rate and mean loss."""
     settings, state, progress = run.settings, run.state, run.progress
     rate = learning_rate(settings, run.plan, progress.draws, progress.seconds, run.ranks.world)
@@ -241,7 +230,7 @@ def _step(run: _Run, batches: Iterator) -> tuple[float, float]:
     state.optimizer.zero_grad(set_to_none=True)
     total = 0.0
     for part in range(settings.accumulate):
-        batch = next(batches)
+        batch = next(source)
         for name in run.task.faulty(batch):
             if name not in progress.faulty:
                 progress.faulty.append(name)
@@ -394,12 +383,6 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _one_thread(_: int) -> None:
-    """Workers leave the cores to each other, and Ctrl-C to the process that started them."""
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _silent(_: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from safetensors import safe_open
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_training import PEOPLE, TinyTask, network, settings
 
+from posedata.errors import BadInput, PtrackError
 from stages.train.loop import train
 from stages.train.schedule import learning_rate, plan
 
@@ -38,10 +40,11 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return torch.load(run / "last.pt", weights_only=True)["model"]
 
 
-def started(out: Path, *changes: str, **environment: str) -> subprocess.Popen:
+def started(out: Path, *changes: str, new_session: bool = False, **environment: str) -> subprocess.Popen:
     out.mkdir(exist_ok=True)
     variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(out), *changes], env=variables)
+    command = [sys.executable, str(SCRIPT), str(out), *changes]
+    return subprocess.Popen(command, env=variables, start_new_session=new_session)
 
 
 def finished(process: subprocess.Popen) -> None:
@@ -124,6 +127,45 @@ def test_an_interruption_ends_after_the_step_with_a_checkpoint(tmp_path):
     assert torch.load(tmp_path / "parts" / "last.pt", weights_only=True)["progress"]["steps"] == 5
     train(network(), TinyTask(), settings(), tmp_path / "parts", silent)
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+
+
+def test_sigterm_to_every_process_of_a_run_ends_it_after_the_step_with_a_checkpoint(tmp_path):
+    """Schedulers send it to all processes of a job, those that read pictures among them."""
+    changes = ("phases=[{epochs: 100000, batch: 4}]", "loader_workers=2")
+    process = started(tmp_path, *changes, new_session=True)
+    while not (tmp_path / "run" / "steps.csv").exists() or len(curve(tmp_path / "run")) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=120) != 0
+    steps = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["progress"]["steps"]
+    assert steps == len(curve(tmp_path / "run")) >= 3
+
+
+def test_the_end_of_a_process_that_reads_pictures_is_one_sentence(tmp_path):
+    class Losing(TinyTask):
+        def loss(self, model, batch, device):
+            for child in multiprocessing.active_children():
+                child.kill()
+            return super().loss(model, batch, device)
+
+    with pytest.raises(PtrackError, match=r"reads training pictures was ended from outside .* same command goes on"):
+        train(network(), Losing(), settings(phases=({"epochs": 50, "batch": 4},), loader_workers=1), tmp_path, silent)
+
+
+def test_a_picture_that_ends_the_training_is_named_without_the_traceback_of_the_worker(tmp_path):
+    class Unreadable(TinyTask):
+        def samples(self, phase):
+            return Refusing()
+
+    with pytest.raises(BadInput, match=r"^7\.jpg: cannot be read as a picture$"):
+        train(network(), Unreadable(), settings(loader_workers=1), tmp_path, silent)
+    assert not multiprocessing.active_children()
+
+
+class Refusing(torch.utils.data.Dataset):
+    def __getitem__(self, draw: int):
+        raise BadInput("7.jpg: cannot be read as a picture")
 
 
 def test_checkpoint_and_weights_hold_the_settings_and_changes_are_told(tmp_path):
