@@ -10,6 +10,7 @@ import numpy as np
 from configs.training import TrainingSet
 from posedata.errors import BadInput
 from posedata.jsonio import read_json
+from posedata.paths import inside
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def read_annotations(source: TrainingSet) -> AnnotationFile:
         BadInput: the file cannot be read, or lacks a field.
     """
     path = source.annotations
-    root = (source.images or path.parent).resolve()
+    root = source.images or path.parent
     content = read_json(path)
     try:
         by_image: dict[int, list[dict]] = {}
@@ -44,9 +45,7 @@ def read_annotations(source: TrainingSet) -> AnnotationFile:
             by_image.setdefault(annotation["image_id"], []).append(annotation)
         images = []
         for image in content["images"]:
-            file = (root / image["file_name"]).resolve()
-            if not file.is_relative_to(root):
-                raise BadInput(f"{path}: image {image['id']}: file_name {image['file_name']!r} leaves {root}")
+            file = inside(root, image["file_name"], f"{path}: image {image['id']}")
             name = str(image.get("source", ""))
             if name not in source.exclude_sources:
                 images.append(ImageEntry(file, name, tuple(by_image.get(image["id"], ()))))

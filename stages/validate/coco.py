@@ -14,9 +14,10 @@ from posedata.errors import BadInput
 from posedata.formats.coco import read_results
 from posedata.formats.fields import as_people
 from posedata.jsonio import read_json
+from posedata.paths import inside
 from posedata.people import FramePeople
 from posedata.skeletons import COCO_17, mapping
-from stages.validate.subject import Subject, inside, read_picture
+from stages.validate.subject import Subject, read_picture
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import numpy as np
 from eval.pckh import Pckh, evaluate_pckh, load_gt_valid
 from posedata.errors import BadInput, UsageError
 from posedata.jsonio import read_json
+from posedata.paths import inside
 from posedata.skeletons import MPII_16, mapping
 from stages.pose.crop import BOX_PADDING, PIXEL_STD
 from stages.pose.estimator import PoseEstimator
-from stages.validate.subject import Subject, inside, read_picture
+from stages.validate.subject import Subject, read_picture
 
 _BATCH = 16  # people
 

@@ -68,15 +68,3 @@ def read_picture(
     if picture is None:
         raise BadInput(f"{path}: cannot be read as a picture ({source})")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def inside(root: Path, name: str, source: str) -> Path:
-    """A file that an annotation names, which must not lead out of the folder.
-
-    Raises:
-        BadInput: it does.
-    """
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise BadInput(f"{source}: the name {name[:80]!r} leaves {root}")
-    return path

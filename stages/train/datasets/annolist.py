@@ -9,8 +9,9 @@ import numpy as np
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
 from posedata.jsonio import read_json
+from posedata.paths import inside
 from posedata.skeletons import POSETRACK_15, Skeleton
-from stages.train.datasets.people import Person, box_of_joints, columns_of, crop_of, in_skeleton, inside
+from stages.train.datasets.people import Person, box_of_joints, columns_of, crop_of, in_skeleton
 
 
 def read_annolist(path: Path, source: PoseSource, skeleton: Skeleton, aspect: float) -> list[Person]:

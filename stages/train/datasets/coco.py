@@ -9,8 +9,9 @@ import numpy as np
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
 from posedata.jsonio import read_json
+from posedata.paths import inside
 from posedata.skeletons import Skeleton
-from stages.train.datasets.people import Person, box_of_joints, columns_of, crop_of, in_skeleton, inside
+from stages.train.datasets.people import Person, box_of_joints, columns_of, crop_of, in_skeleton
 
 _BODY_SHARE = 0.53  # of a box, which a person covers where no area is given (COCO's median)
 

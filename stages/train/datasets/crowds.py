@@ -13,12 +13,13 @@ from torch.utils.data import Dataset
 
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
+from posedata.paths import inside
 from posedata.skeletons import COCO_17
 from stages.pose.bottom_up.body import FLIP_PARTS, LIMBS, parts_of_coco
 from stages.train.bottom_up_targets import ABSENT, STRIDE, augmentation_matrix, bottom_up_targets
 from stages.train.datasets.coco import load_coco
 from stages.train.datasets.crops import as_tensor
-from stages.train.datasets.people import Images, annotation_files, columns_of, inside, report_missing
+from stages.train.datasets.people import Images, annotation_files, columns_of, report_missing
 from stages.train.samples import Draws
 
 _BORDER = (124, 127, 127)  # BGR

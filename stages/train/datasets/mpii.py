@@ -9,9 +9,10 @@ import numpy as np
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
 from posedata.jsonio import read_json
+from posedata.paths import inside
 from posedata.skeletons import MPII_16, Skeleton
 from stages.pose.crop import PIXEL_STD
-from stages.train.datasets.people import Person, columns_of, in_skeleton, inside
+from stages.train.datasets.people import Person, columns_of, in_skeleton
 
 _PADDING = 1.25
 _DOWN = 15  # pixels for each unit of scale, by which the centre is moved down

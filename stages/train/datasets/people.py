@@ -157,15 +157,3 @@ def crop_of(
     """Centre [2] and scale [2] of the crop around a box."""
     centre, scale = published_rectangles(box[None], aspect)
     return centre[0], scale[0]
-
-
-def inside(root: Path, name: str, where: str) -> Path:
-    """The path of a picture that an annotation names.
-
-    Raises:
-        BadInput: it leaves the folder.
-    """
-    path = Path(os.path.normpath(root / name))
-    if not path.is_relative_to(root):
-        raise BadInput(f"{where}: {name!r} leaves {root}")
-    return path
