@@ -63,11 +63,6 @@ def read_detections(path: Path, sequences: tuple[Sequence, ...]) -> Detections:
     return Detections(frames, (f"{path}: {unknown} boxes left out, their images are not there ({example})",))
 
 
-def load_detections(path: Path, sequences: tuple[Sequence, ...]) -> dict[str, dict[int, FramePeople]]:
-    """Sequence id -> frame from 0 -> boxes; see `read_detections`, which also gives the warnings."""
-    return read_detections(path, sequences).frames
-
-
 class Places:
     """Where an image lies: by id, by name, by sequence and frame number. What fits several is nowhere."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 import numpy as np
 
@@ -49,14 +48,6 @@ class Keep:
     keypoint_score: float = 0.0
     person_score: float = 0.0
     unassigned: bool = False  # submissions hold people of no track, too
-
-
-class Writer(Protocol):
-    """Writes sequences in one format into a folder and returns the files."""
-
-    def __call__(
-        self, sequences: tuple[ExportSequence, ...], folder: Path, keep: Keep, tally: Tally
-    ) -> list[Path]: ...
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posedata.errors import BadInput
-from posedata.formats.detections import load_detections, read_detections
+from posedata.formats.detections import read_detections
 from posedata.people import Origin
 from posedata.sequences import FrameRef, Sequence, discover
 
@@ -101,20 +101,20 @@ def test_boxes_find_their_frame(name, tmp_path):
 
 def test_mot_text_of_any_name_belongs_to_the_only_sequence(tmp_path):
     path = written(tmp_path, "det.txt", "1,-1,10,20,30,40,0.5\n1,-1,0,0,5,5,0.1\n2,-1,10,20,30,40,1")
-    found = load_detections(path, source(tmp_path)[3:])
+    found = read_detections(path, source(tmp_path)[3:]).frames
     assert {frame: len(people) for frame, people in found["walk"].items()} == {0: 2, 1: 1}
 
 
 def test_the_order_of_boxes_in_a_frame_stays(tmp_path):
     entries = [entry(image_id=1000, score=s) for s in (0.2, 0.9, 0.5)]
-    found = load_detections(written(tmp_path, "d.json", entries), source(tmp_path))
+    found = read_detections(written(tmp_path, "d.json", entries), source(tmp_path)).frames
     np.testing.assert_allclose(found["000001_mpii_test"][0].box_scores, [0.2, 0.9, 0.5])
 
 
 def test_without_a_box_the_joints_give_one(tmp_path):
     keypoints = [12, 15, 1, 0, 0, 0, 30, 60, 0]
     content = posetrack18("a.png", 5, bbox=[0, 0, 0, 0], keypoints=keypoints, score=None, scores=[0.4, 0, 0.8])
-    people = load_detections(written(tmp_path, "d.json", content), source(tmp_path))["rooms/hall"][0]
+    people = read_detections(written(tmp_path, "d.json", content), source(tmp_path)).frames["rooms/hall"][0]
     np.testing.assert_allclose(people.boxes, [[12, 15, 30, 60]])
     np.testing.assert_allclose(people.box_scores, [0.6])
 
@@ -199,14 +199,14 @@ def test_what_cannot_be_used_is_refused_by_entry_and_field(name, tmp_path):
     file, content, message = REFUSED[name]
     path = written(tmp_path, file, content)
     with pytest.raises(BadInput, match=message) as caught:
-        load_detections(path, source(tmp_path))
+        read_detections(path, source(tmp_path))
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     for name in ("none.json", "none.txt"):
         with pytest.raises(BadInput, match=name):
-            load_detections(tmp_path / name, source(tmp_path))
+            read_detections(tmp_path / name, source(tmp_path))
 
 
 def test_published_detections_match_the_published_annotations(test_data):
