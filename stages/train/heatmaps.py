@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import Dataset, default_collate
 
 from configs.models import find_model
 from configs.recipes import HeatmapTraining, PoseSource
@@ -20,6 +20,7 @@ from stages.pose.flip import flip_merged
 from stages.tensors import normalise
 from stages.train.datasets.crops import CropRecipe, CropSamples
 from stages.train.datasets.people import Person, read_people
+from stages.train.loading import whole
 from stages.train.losses import joints_mse, joints_ohkm
 from stages.train.metrics import figures
 from stages.train.samples import Draws
@@ -118,16 +119,16 @@ class HeatmapTask:
         recipe = CropRecipe(self.size(phase), self.entry.colour == "RGB", reduced=self.settings.reduced_decode)
         samples = CropSamples(people, self.skeleton, recipe, None)
         order = torch.from_numpy(self.skeleton.flip_order).to(device)
-        loader = DataLoader(samples, batch_size=_VALIDATION_BATCH, num_workers=self.settings.loader_workers)
         cells, scores = [], []
-        for batch in loader:
-            inputs = self.inputs(batch[0].to(device))
-            maps = model(inputs).float()
-            if self.settings.validate_flip:
-                maps = flip_merged(maps, model(inputs.flip(-1)).float(), order, shift=True)
-            found, sure = decode_quarter(maps.cpu().numpy())
-            cells.append(found)
-            scores.append(sure)
+        with whole(samples, _VALIDATION_BATCH, self.settings.loader_workers) as batches:
+            for batch in batches:
+                inputs = self.inputs(batch[0].to(device))
+                maps = model(inputs).float()
+                if self.settings.validate_flip:
+                    maps = flip_merged(maps, model(inputs.flip(-1)).float(), order, shift=True)
+                found, sure = decode_quarter(maps.cpu().numpy())
+                cells.append(found)
+                scores.append(sure)
         size = (maps.shape[-1], maps.shape[-2])
         centre, scale = np.stack([p.centre for p in people]), np.stack([p.scale for p in people])
         back = published_matrices(centre, scale, size, inverse=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from posedata.errors import PtrackError
 from stages.train.distributed import Ranks
@@ -51,6 +51,9 @@ class _Careful(Dataset):
     def __init__(self, samples: Dataset) -> None:
         self._samples = samples
 
+    def __len__(self) -> int:
+        return len(self._samples)
+
     def __getitem__(self, draw: int) -> object:
         try:
             return self._samples[draw]
@@ -79,17 +82,33 @@ def batches(
     Taking one raises:
         PtrackError: a sample cannot be read, or a worker was ended from outside.
     """
-    source = iter(
-        DataLoader(
-            _Careful(samples),
-            batch_sampler=_Batches(share),
-            num_workers=workers,
-            collate_fn=_Collate(collate),
-            prefetch_factor=4 if workers else None,
-            pin_memory=device.type == "cuda",
-            worker_init_fn=_worker,
-        )
+    pin = device.type == "cuda"
+    ahead = 4 if workers else None
+    with _read(
+        samples, collate, workers, batch_sampler=_Batches(share), pin_memory=pin, prefetch_factor=ahead
+    ) as read:
+        yield read
+
+
+@contextmanager
+def whole(
+    samples: Dataset,
+    batch: int,
+    workers: int,
+) -> Iterator[Iterator[object]]:
+    """Every sample once, in order; as `batches` otherwise."""
+    with _read(samples, default_collate, workers, batch_size=batch) as read:
+        yield read
+
+
+@contextmanager
+def _read(
+    samples: Dataset, collate: Callable[[list], object], workers: int, **how: object
+) -> Iterator[Iterator[object]]:
+    loader = DataLoader(
+        _Careful(samples), num_workers=workers, collate_fn=_Collate(collate), worker_init_fn=_worker, **how
     )
+    source = iter(loader)
     try:
         yield _checked(source)
     finally:
