@@ -222,7 +222,7 @@ def test_the_command_trains_and_knows_one_batch_by_heart(rendered, tmp_path):
 
     data = data_of(rendered, "mrheat2-small")
     changes = ("threads=1", "loader_workers=0", "precision=fp32", "phases=[{size: [64, 64], epochs: 9, batch: 2}]")
-    changes += ("sigma=2", "learning_rate=0.0002")
+    changes += ("learning_rate=0.0002", "warmup_samples=0")
     command = ["train", "pose", "--preset", "mrheat2-small", "--data", str(data), "--run", str(tmp_path / "run")]
     command += [part for change in changes for part in ("--set", change)]
     done = CliRunner().invoke(main, [*command, "--overfit", "10"], catch_exceptions=False)
