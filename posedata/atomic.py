@@ -6,6 +6,7 @@ import errno
 import hashlib
 import itertools
 import os
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,12 +43,15 @@ def replacing(path: Path) -> Iterator[Path]:
     part, lock = _own_part(path)
     try:
         os.utime(part, ns=(0, 0))
+        mode = stat.S_IMODE(part.stat().st_mode)
         yield part
         with part.open("r+b") as file:
             state = os.fstat(file.fileno())
             if not state.st_size and not state.st_mtime_ns:
                 raise OSError(errno.ENODATA, "nothing was written", str(path))
             os.fsync(file.fileno())
+        if stat.S_IMODE(state.st_mode) != mode:  # a writer that put a file of its own there, for its owner alone
+            part.chmod(mode)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -33,6 +33,16 @@ def test_what_was_given_is_there_and_nothing_else(tmp_path, data, content):
     assert path.read_bytes() == content and names(path.parent) == ["file.json"]
 
 
+def test_others_may_read_what_a_careful_writer_wrote_for_its_owner_alone(tmp_path):
+    """safetensors puts a file of its own in the place that it is given."""
+    (tmp_path / "usual").touch()
+    with replacing(tmp_path / "weights") as part:
+        part.unlink()
+        os.close(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600))
+        part.write_bytes(b"weights")
+    assert (tmp_path / "weights").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_an_old_file_is_replaced(tmp_path):
     path = tmp_path / "file.json"
     path.write_bytes(b"old and longer")
