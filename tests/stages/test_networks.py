@@ -168,3 +168,27 @@ def test_the_trunk_is_torchvisions_regnet_number_for_number():
         expected.append(x)
     for found, wanted in zip(ours(image), expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dilation", [3, 24])
+def test_posewarper_learns_on_a_cpu_by_the_same_deformation(dilation):
+    from torchvision.ops import deform_conv2d
+
+    from stages.pose.networks.posewarper import HeatmapDeformation
+
+    generator = torch.Generator().manual_seed(0)
+    layer = HeatmapDeformation(3, dilation)
+    with torch.no_grad():
+        layer.weight += torch.randn(layer.weight.shape, generator=generator)
+    maps = torch.rand(2, 3, 8, 6, generator=generator, requires_grad=True)
+    offsets = (4 * torch.randn(2, 3 * 18, 8, 6, generator=generator)).requires_grad_()
+    inputs = [maps, offsets, layer.weight]
+    expected = deform_conv2d(maps, offsets, layer.weight, padding=dilation, dilation=dilation)
+    found = layer(maps, offsets)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(maps, offsets), expected)
+    for mine, theirs in zip(
+        torch.autograd.grad(found.square().sum(), inputs), torch.autograd.grad(expected.square().sum(), inputs)
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-3)

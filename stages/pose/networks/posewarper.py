@@ -7,6 +7,7 @@ Keys are those of facebookresearch/PoseWarper (Apache-2.0): an HRNet's at the to
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torchvision.ops import deform_conv2d
 
@@ -32,7 +33,23 @@ class HeatmapDeformation(nn.Module):
             self.weight[:, :, 1, 1] = torch.eye(joints)  # without offsets the maps stay as they are
 
     def forward(self, maps: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        if maps.device.type == "cpu" and torch.is_grad_enabled():
+            return self._sampled(maps, offsets)
         return deform_conv2d(maps, offsets, self.weight, padding=self.dilation, dilation=self.dilation)
+
+    def _sampled(self, maps: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        """The same by `grid_sample`, whose gradients take a CPU a tenth of the time."""
+        count, joints, height, width = maps.shape
+        moves = offsets.reshape(count * joints, _TAPS, 2, height, width)  # of each tap, y and x
+        taps = torch.arange(_TAPS, device=maps.device)
+        rows = torch.arange(height, device=maps.device)[:, None] + self.dilation * (taps // 3 - 1)[:, None, None]
+        columns = torch.arange(width, device=maps.device) + self.dilation * (taps % 3 - 1)[:, None, None]
+        x = (moves[:, :, 1] + columns) * (2 / (width - 1)) - 1  # grid_sample counts from -1 to 1
+        y = (moves[:, :, 0] + rows) * (2 / (height - 1)) - 1
+        grid = torch.stack([x, y], dim=-1).reshape(count * joints, _TAPS * height, width, 2)
+        seen = F.grid_sample(maps.reshape(count * joints, 1, height, width), grid, align_corners=True)
+        mixed = self.weight.flatten(1) @ seen.reshape(count, joints * _TAPS, height * width)
+        return mixed.reshape(count, -1, height, width)
 
 
 class PoseWarper(PoseHRNet):
