@@ -39,7 +39,7 @@ from stages.train.start import start
 from stages.validate.coco import validate_coco
 from stages.validate.subject import Subject
 
-TRAINED_ON, HELD_OUT = 2500, 200  # rendered pictures
+TRAINED_ON, HELD_OUT = 2500, 100  # rendered pictures
 ENOUGH = 100  # held-out people of one source that tell something
 # while a run goes on: how many people or pictures it is validated on, and after how many samples each time
 WATCHED = {"mrpose": (800, 7500), "simplepose": (60, 3000)}
@@ -90,8 +90,8 @@ def crops(root: Path, data: Path) -> Lesson:
         written[split] = _write(root / f"{split}.json", content)
     people = Counter(person.get("source", "") for person in content["annotations"])
     parts = tuple(source for source, count in people.most_common() if count >= ENOUGH) if len(people) > 1 else ()
-    sources = _sources(written["train"], written["val"], data, data)
-    return Lesson("pose", "mrheat2-small", sources, written["val"], data, parts)
+    settings = ("phases=[{samples: 21000, batch: 16}]", *_sources(written["train"], written["val"], data, data))
+    return Lesson("pose", "mrheat2-small", settings, written["val"], data, parts)
 
 
 def groups(root: Path) -> Lesson:
@@ -105,7 +105,8 @@ def groups(root: Path) -> Lesson:
             write_training_set(folder, "group", count, seed)
         files[split] = _write(root / f"{split}.json", on_coco_joints(read_json(rendered)))
     sources = _sources(files["train"], files["val"], root / "train", root / "val")
-    return Lesson("bottom-up", "simplepose-small", sources, files["val"], root / "val")
+    settings = ("phases=[{size: [128, 128], samples: 10500, batch: 8}]", *sources)
+    return Lesson("bottom-up", "simplepose-small", settings, files["val"], root / "val")
 
 
 def on_coco_joints(content: dict) -> dict:

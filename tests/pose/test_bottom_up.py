@@ -12,13 +12,18 @@ import torch
 
 from configs.models import find_model
 from configs.settings import PoseSettings
+from eval.keypoint_ap import evaluate_keypoints, keypoint_results
 from posedata.people import FramePeople, FrameStatus
+from posedata.skeletons import COCO_17, PTRACK_19
+from posedata.synthetic import random_crowd
 from stages.device import Runtime
 from stages.pose.bottom_up.body import FLIP_LIMBS, FLIP_PARTS, LIMBS, parts_of_coco
 from stages.pose.bottom_up.estimator import BottomUpEstimator, nobody, people_of
+from stages.pose.bottom_up.maps import upsampled
 from stages.pose.bottom_up.peaks import find_peaks
 from stages.pose.bottom_up.stage import BottomUpStage
 from stages.stream import Clock, Item
+from stages.train.bottom_up_targets import ABSENT, bottom_up_targets
 from stages.validate.coco import validate_coco
 from stages.validate.subject import Subject
 
@@ -173,3 +178,31 @@ def test_a_network_that_is_trained_is_left_as_it_is():
     runtime = Runtime(torch.device("cpu"), False, 1)
     BottomUpEstimator(network, find_model("simplepose", "pose"), PoseSettings(model="simplepose"), runtime)
     assert isinstance(network[1], torch.nn.BatchNorm2d) and network[0].bias is None
+
+
+def test_the_maps_that_are_taught_give_the_people_back():
+    """What SimplePose is trained to draw, read as its answers are: rendered groups, on frames 160 high."""
+    truth, found = [], []
+    group = {"size": (320, 320), "people": (2, 3), "heights": (0.4, 0.8)}
+    frames = [random_crowd(np.random.default_rng((seed, 1)), **group) for seed in range(6)]
+    to_coco = [PTRACK_19.joints.index(joint) for joint in COCO_17.joints]
+    for number, frame in enumerate(frames):
+        seen = ((frame.visibility > 0) & ~frame.covered)[:, to_coco]
+        joints = frame.keypoints[:, to_coco].astype(np.float64)
+        small = np.dstack([(joints + 0.5) / 2 - 0.5, np.where(seen, 1, ABSENT)])
+        targets = bottom_up_targets(parts_of_coco(small), LIMBS, np.zeros((48, 48), np.float32))
+        people = people_of(upsampled(targets[:48], (160, 160), (320, 320)))
+        keypoints, scores = people.keypoints, people.keypoint_scores
+        found += keypoint_results([number] * len(people), keypoints, scores, people.person_scores)
+        for row in range(len(frame)):
+            sides = frame.boxes[row, 2:] - frame.boxes[row, :2]
+            entry = {"image_id": number, "category_id": 1, "area": 0.53 * float(sides.prod())}
+            entry |= {
+                "bbox": [*frame.boxes[row, :2].tolist(), *sides.tolist()],
+                "num_keypoints": int(seen[row].sum()),
+            }
+            triplets = np.column_stack([joints[row], 2 * seen[row]]) * seen[row][:, None]
+            truth.append(entry | {"keypoints": triplets.ravel().tolist()})
+    images = [{"id": number} for number in range(len(frames))]
+    ap = evaluate_keypoints({"images": images, "annotations": truth, "categories": [{"id": 1}]}, found)
+    assert ap.ap50 > 0.9 and ap.ap > 0.75
