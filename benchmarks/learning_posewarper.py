@@ -34,7 +34,6 @@ from posedata.sequences import Sequence, discover
 from posedata.synthetic import write_posetrack18
 from posedata.video import open_sequence
 from stages.track.flow import DisFlow, Flow, motion_between, picture_of
-from stages.train.curves import plot_curves
 from stages.train.propagation import chosen_labels, kept, sources
 
 EVERY, REACH = 7, 3  # frames between labels, and how far one is moved
@@ -79,7 +78,6 @@ def main() -> None:
     init = ("--init", str(baseline / "best.safetensors"))
     # the files are sparse already; validation, of each frame with itself, says little of moving labels
     trained("warper", MODEL, data, warper, (*settings, "label_every=1", "validate_limit=100"), *init)
-    plot_curves([baseline / "log.csv", warper / "log.csv"], options.out / "curves.png", "baseline, then warper")
     test = ("--split", "test", "--every", EVERY, "--reach", REACH, "--threads", options.threads)
     model = ("--model", MODEL, "--checkpoint", warper / "last.pt")
     half = ("--half",) if options.half else ()

@@ -104,4 +104,4 @@ def test_a_tiny_run_fills_the_table_and_is_not_done_again(tmp_path):
     heads, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in tables[0])
     assert [row[0] for row in rows] == list(learning.WAYS.values())
     assert all(len(row) == len(heads) == 9 and all(0 <= float(cell) <= 100 for cell in row[1:]) for row in rows)
-    assert (tmp_path / "out" / "curves.png").stat().st_size > 1000
+    assert all((tmp_path / "out" / stage / "curves.png").exists() for stage in ("baseline", "warper"))
