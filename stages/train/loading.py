@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,6 +106,7 @@ def whole(
 def _read(
     samples: Dataset, collate: Callable[[list], object], workers: int, **how: object
 ) -> Iterator[Iterator[object]]:
+    workers = min(workers, os.cpu_count() or 1)  # more would only wait for each other; the samples are the same
     loader = DataLoader(
         _Careful(samples), num_workers=workers, collate_fn=_Collate(collate), worker_init_fn=_worker, **how
     )
