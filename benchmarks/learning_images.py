@@ -1,5 +1,5 @@
-"""Do the small networks learn? MR-Pose on crops of people and SimplePose on rendered groups, minutes on a CPU core
-each: their figures on pictures that they have not seen, before and after.
+"""Do the small networks learn? MR-Pose on crops of people (a quarter of an hour on a CPU core) and SimplePose on
+rendered groups (an hour): their figures on pictures that they have not seen, before and after.
 
     python benchmarks/learning_images.py --out DIR --data CROPS              # both
     python benchmarks/learning_images.py --out DIR --only simplepose         # everything is rendered
@@ -42,7 +42,7 @@ from stages.validate.subject import Subject
 TRAINED_ON, HELD_OUT = 2500, 100  # rendered pictures
 ENOUGH = 100  # held-out people of one source that tell something
 # while a run goes on: how many people or pictures it is validated on, and after how many samples each time
-WATCHED = {"mrpose": (800, 7500), "simplepose": (60, 3000)}
+WATCHED = {"mrpose": (800, 7500), "simplepose": (60, 8000)}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def groups(root: Path) -> Lesson:
             write_training_set(folder, "group", count, seed)
         files[split] = _write(root / f"{split}.json", on_coco_joints(read_json(rendered)))
     sources = _sources(files["train"], files["val"], root / "train", root / "val")
-    settings = ("phases=[{size: [128, 128], samples: 10500, batch: 8}]", *sources)
+    settings = ("phases=[{size: [128, 128], samples: 60000, batch: 8}]", *sources)
     return Lesson("bottom-up", "simplepose-small", settings, files["val"], root / "val")
 
 
