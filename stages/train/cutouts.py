@@ -16,6 +16,7 @@ from configs.training import TrainingSet
 from posedata.errors import BadInput
 from posedata.skeletons import PTRACK_19
 from posedata.synthetic.sprite import Sprite
+from stages.train.datasets.people import columns_of, in_skeleton
 from stages.train.pose_data import read_rgb
 from stages.train.samples import read_annotations
 
@@ -60,7 +61,7 @@ def read_cutouts(source: TrainingSet) -> list[Cutout]:
         BadInput: the file is wrong, or holds nobody with all limbs labelled.
     """
     content = read_annotations(source)
-    columns = [content.joints.index(j) if j in content.joints else -1 for j in PTRACK_19.joints]
+    columns = columns_of(content.joints, PTRACK_19, source.annotations)
     found = []
     for image in content.images:
         for annotation in image.annotations:
@@ -69,8 +70,8 @@ def read_cutouts(source: TrainingSet) -> list[Cutout]:
             except (KeyError, TypeError, ValueError) as error:
                 name = f"{source.annotations}: annotation {annotation.get('id')}"
                 raise BadInput(f"{name}: wrong or missing keypoints ({error})") from None
-            triplets = np.vstack([triplets, (0, 0, 0)])[columns]
-            points = np.where(triplets[:, 2:] > 0, triplets[:, :2], np.nan)
+            joints, labelled = in_skeleton(triplets, columns)
+            points = np.where(labelled[:, None] > 0, joints, np.nan)
             if np.isfinite(points[_NEEDED]).all():
                 found.append(Cutout(image.path, points))
     if not found:
