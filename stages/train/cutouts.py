@@ -30,6 +30,7 @@ _ENDS = (("wrist", 0.14), ("ankle", 0.17))  # hands and feet
 _TRUNK = 0.12  # flesh around the trunk
 _HEAD = 0.62  # radius, of the way from neck to crown
 _SOFT = 0.025  # of the edge
+_SMALLEST = 8  # pixels that the limbs must span
 _TRIES = 2  # to find somebody upright: acrobats are frequent in pose data and seldom in the world
 _NEEDED = [
     PTRACK_19.joints.index(name)
@@ -72,7 +73,8 @@ def read_cutouts(source: TrainingSet) -> list[Cutout]:
                 raise BadInput(f"{name}: wrong or missing keypoints ({error})") from None
             joints, labelled = in_skeleton(triplets, columns)
             points = np.where(labelled[:, None] > 0, joints, np.nan)
-            if np.isfinite(points[_NEEDED]).all():
+            limbs = points[_NEEDED]
+            if np.isfinite(limbs).all() and np.ptp(limbs, axis=0).max() >= _SMALLEST:
                 found.append(Cutout(image.path, points))
     if not found:
         raise BadInput(f"{source.annotations}: holds nobody with neck, crown and all limbs labelled to be cut out")

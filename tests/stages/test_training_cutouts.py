@@ -60,6 +60,12 @@ def test_only_who_has_all_limbs_labelled_is_cut_out(labelled):
         read_cutouts(changed(labelled, lambda content: content["annotations"].pop(0)))
 
 
+def test_nobody_whose_joints_all_lie_in_one_place_is_cut_out(labelled):
+    in_one_place = changed(labelled, lambda content: content["annotations"][0].update(keypoints=[50, 50, 2] * 19))
+    with pytest.raises(BadInput, match="holds nobody"):
+        read_cutouts(in_one_place)
+
+
 def test_a_label_of_another_length_is_named(labelled):
     broken = changed(labelled, lambda content: content["annotations"][1].update(keypoints=[1, 2, 3]))
     with pytest.raises(BadInput, match=r"train\.json: annotation 1: wrong or missing keypoints"):
