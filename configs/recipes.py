@@ -76,3 +76,5 @@ class BottomUpTraining(_Published):
     scale_probability: float = Field(0.8, ge=0, le=1)
     shift: int = Field(50, ge=0)  # pixels
     tint: float = Field(0.2, ge=0, le=1)
+    part_sigma: float = Field(9.0, gt=0)  # of the targets, input pixels: the Gaussians of the parts,
+    limb_sigma: float = Field(7.0, gt=0)  # the ridges of the limbs

@@ -159,7 +159,9 @@ def _threads() -> Iterator[tuple[str, str]]:
     import cv2
     import torch
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from stages.device import usable_cores
+
+    usable = usable_cores()
     settings = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(("OMP_", "MKL_"))]
     yield (
         "ok",

@@ -188,8 +188,9 @@ def _workers(request: Request, runner: Runner, teller: _Teller) -> Workers:
         )
     if (request.workers or 1) > 1:
         from stages.batch.processes import Processes
+        from stages.device import usable_cores
 
-        threads, cores = request.workers * request.hardware.threads, os.cpu_count() or 1
+        threads, cores = request.workers * request.hardware.threads, usable_cores()
         if threads > cores and request.talks:
             click.echo(
                 f"warning: {request.workers} workers of {request.hardware.threads} threads on {cores} cores wait for "

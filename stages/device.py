@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -34,6 +35,13 @@ class Runtime:
         if not self.half:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
+
+
+def usable_cores() -> int:
+    """Processors that this process may use; fewer than there are where it is bound to some of them."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def pick_device(name: str) -> torch.device:

@@ -21,13 +21,15 @@ def bottom_up_targets(
     joints: np.ndarray,  # [P, 18, 3] x, y in input pixels, visibility
     limbs: np.ndarray,  # [30, 2] part numbers
     people: np.ndarray,  # [h, w] float32 0..1, where people are
+    part_sigma: float = PART_SIGMA,  # input pixels
+    limb_sigma: float = LIMB_SIGMA,
 ) -> np.ndarray:
     """[50, h, w] float32: limbs, parts, the eroded mask of people, the highest of the parts."""
     height, width = people.shape
     maps = np.zeros((len(limbs) + joints.shape[1] + 2, height, width), np.float32)
-    _draw_limbs(maps[: len(limbs)], joints.astype(np.float64), limbs)
+    _draw_limbs(maps[: len(limbs)], joints.astype(np.float64), limbs, limb_sigma)
     parts = maps[len(limbs) : -2]
-    _draw_parts(parts, joints.astype(np.float64))
+    _draw_parts(parts, joints.astype(np.float64), part_sigma)
     maps[-2] = cv2.erode(people, np.ones((3, 3), np.uint8))
     maps[-1] = parts.max(axis=0)
     return np.clip(maps, 0, 1, out=maps)
@@ -41,9 +43,10 @@ def _centres(count: int) -> np.ndarray:
 def _draw_parts(
     maps: np.ndarray,  # [18, h, w], written to
     joints: np.ndarray,  # [P, 18, 3]
+    sigma: float,
 ) -> None:
     """Gaussians, of several the highest."""
-    reach = int(np.ceil(np.sqrt(-2 * PART_SIGMA**2 * np.log(_FAINT)) / STRIDE))
+    reach = int(np.ceil(np.sqrt(-2 * sigma**2 * np.log(_FAINT)) / STRIDE))
     height, width = maps.shape[1:]
     x, y = _centres(width), _centres(height)
     for person in joints:
@@ -52,8 +55,8 @@ def _draw_parts(
             left, top = round(px / STRIDE) - reach, round(py / STRIDE) - reach
             columns = slice(max(left, 0), max(left + 2 * reach + 1, 0))
             rows = slice(max(top, 0), max(top + 2 * reach + 1, 0))
-            across = np.exp(-((x[columns] - px) ** 2) / (2 * PART_SIGMA**2))
-            down = np.exp(-((y[rows] - py) ** 2) / (2 * PART_SIGMA**2))
+            across = np.exp(-((x[columns] - px) ** 2) / (2 * sigma**2))
+            down = np.exp(-((y[rows] - py) ** 2) / (2 * sigma**2))
             window = maps[number, rows, columns]
             np.maximum(window, down[:, None] * across, out=window, casting="same_kind")
 
@@ -62,6 +65,7 @@ def _draw_limbs(
     maps: np.ndarray,  # [30, h, w], written to
     joints: np.ndarray,  # [P, 18, 3]
     limbs: np.ndarray,  # [30, 2]
+    sigma: float,
 ) -> None:
     """Ridges along the line through both ends, inside the box of the ends; of several the mean."""
     height, width = maps.shape[1:]
@@ -81,7 +85,7 @@ def _draw_limbs(
             low, high = np.clip(low, 0, (width, height)), np.clip(high, 0, (width, height))
             columns, rows = slice(low[0], high[0]), slice(low[1], high[1])
             across = along[1] * (start[0] - x[columns]) - along[0] * (start[1] - y[rows, None])
-            ridge = np.exp(-((across / (length + 1e-6)) ** 2) / (2 * LIMB_SIGMA**2))
+            ridge = np.exp(-((across / (length + 1e-6)) ** 2) / (2 * sigma**2))
             maps[number, rows, columns] += np.where(ridge <= _FAINT, _FAINT_LIMB, ridge)
             count[rows, columns] += 1
         maps[number] /= np.maximum(count, 1)

@@ -52,7 +52,16 @@ class CrowdTask:
 
     def samples(self, phase: Phase) -> Dataset:
         s = self.settings
-        recipe = SceneRecipe(self.size(phase)[0], s.rotation, s.scale, s.scale_probability, s.shift, s.tint)
+        recipe = SceneRecipe(
+            self.size(phase)[0],
+            rotation=s.rotation,
+            scale=s.scale,
+            scale_probability=s.scale_probability,
+            shift=s.shift,
+            tint=s.tint,
+            part_sigma=s.part_sigma,
+            limb_sigma=s.limb_sigma,
+        )
         return SceneSamples(self.scenes, recipe, Draws(np.arange(len(self.scenes)), s.seed))
 
     def collate(self, rows: list) -> list[torch.Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from posedata.errors import PtrackError
+from stages.device import usable_cores
 from stages.train.distributed import Ranks
 
 
@@ -106,7 +106,7 @@ def whole(
 def _read(
     samples: Dataset, collate: Callable[[list], object], workers: int, **how: object
 ) -> Iterator[Iterator[object]]:
-    workers = min(workers, os.cpu_count() or 1)  # more would only wait for each other; the samples are the same
+    workers = min(workers, usable_cores())  # more would only wait for each other; the samples are the same
     loader = DataLoader(
         _Careful(samples), num_workers=workers, collate_fn=_Collate(collate), worker_init_fn=_worker, **how
     )

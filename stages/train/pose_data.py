@@ -15,6 +15,7 @@ from posedata.errors import BadInput
 from posedata.skeletons import SKELETONS, Skeleton
 from stages.pose.crop import crop_matrices, crop_rectangles, transform_points
 from stages.train.augment import colour, degrade, erase
+from stages.train.datasets.people import columns_of, in_skeleton
 from stages.train.samples import AnnotationFile, Draws, read_annotations, repeated
 
 _UPPER = ("nose", "eye", "ear", "shoulder", "elbow", "wrist", "head_bottom", "head_top")
@@ -38,11 +39,7 @@ def read_people(source: TrainingSet, skeleton: Skeleton, settings: PoseTraining)
         BadInput: the file is wrong, or none of its joints belongs to the skeleton.
     """
     content = read_annotations(source)
-    columns = [content.joints.index(j) if j in content.joints else -1 for j in skeleton.joints]
-    if max(columns) < 0:
-        raise BadInput(
-            f"{source.annotations}: its category names no joint of {skeleton.name}: {list(content.joints)}"
-        )
+    columns = columns_of(content.joints, skeleton, source.annotations)
     people = []
     for image in content.images:
         for annotation in image.annotations:
@@ -62,7 +59,7 @@ def _person(
     source: str,
     annotation: dict,
     content: AnnotationFile,
-    columns: list[int],
+    columns: np.ndarray,  # [K] of the file's joints, -1 = not there
     settings: PoseTraining,
     origin: TrainingSet,
 ) -> Person:
@@ -73,15 +70,14 @@ def _person(
     except (KeyError, TypeError, ValueError) as error:
         name = f"{origin.annotations}: annotation {annotation.get('id')}"
         raise BadInput(f"{name}: wrong or missing field ({error})") from None
-    triplets = np.where(np.array(columns)[:, None] >= 0, flat[columns], 0)
-    weights = (triplets[:, 2] > 0).astype(np.float32)
+    joints, weights = in_skeleton(flat, columns)
     if annotation.get("pseudo"):
         weights *= settings.pseudo_weight
     sure = face[:, 2] >= settings.face_confidence
     for joint in np.flatnonzero(sure & (weights[: len(face)] == 0)):
-        triplets[joint] = face[joint]
+        joints[joint] = face[joint, :2]
         weights[joint] = settings.face_weight
-    return Person(path, source, np.array([x, y, x + width, y + height]), triplets[:, :2], weights)
+    return Person(path, source, np.array([x, y, x + width, y + height]), joints, weights)
 
 
 class PoseSamples(Dataset):

@@ -153,6 +153,17 @@ def test_two_people_on_one_limb_share_it_and_an_absent_joint_draws_nothing():
     assert np.array_equal(bottom_up_targets(joints, limbs, np.zeros((32, 32), np.float32))[0], maps[0])
 
 
+def test_narrower_targets_where_people_are_small():
+    joints = np.zeros((1, 18, 3), np.float32)
+    joints[..., 2] = 2
+    joints[0, :2] = (41.5, 61.5, 1), (81.5, 61.5, 1)  # on cells' middles
+    limbs = np.array([(0, 1)] * 30)
+    maps = bottom_up_targets(joints, limbs, np.zeros((32, 32), np.float32), part_sigma=4.0, limb_sigma=2.0)
+    part, limb = maps[30], maps[0]  # a cell is 4 pixels: one sigma of the part, two of the limb
+    assert part[15, 10] == pytest.approx(1) and part[15, 11] == pytest.approx(np.exp(-0.5), abs=1e-6)
+    assert limb[15, 15] == pytest.approx(1) and limb[16, 15] == pytest.approx(np.exp(-2), abs=1e-5)
+
+
 def test_jitter_stays_in_its_bounds():
     rng = np.random.default_rng(0)
     draws = [jitter(rng, 0.3, 40.0) for _ in range(2000)]

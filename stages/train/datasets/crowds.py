@@ -16,7 +16,14 @@ from posedata.errors import BadInput
 from posedata.paths import inside
 from posedata.skeletons import COCO_17
 from stages.pose.bottom_up.body import FLIP_PARTS, LIMBS, parts_of_coco
-from stages.train.bottom_up_targets import ABSENT, STRIDE, augmentation_matrix, bottom_up_targets
+from stages.train.bottom_up_targets import (
+    ABSENT,
+    LIMB_SIGMA,
+    PART_SIGMA,
+    STRIDE,
+    augmentation_matrix,
+    bottom_up_targets,
+)
 from stages.train.datasets.coco import load_coco
 from stages.train.datasets.crops import as_tensor
 from stages.train.datasets.people import Images, annotation_files, columns_of, report_missing
@@ -58,6 +65,8 @@ class SceneRecipe:
     scale_probability: float = 0.8
     shift: int = 50  # pixels each way
     tint: float = 0.2  # probability of a change of hue, saturation and value
+    part_sigma: float = PART_SIGMA  # pixels
+    limb_sigma: float = LIMB_SIGMA
     augmented: bool = True
 
 
@@ -189,7 +198,7 @@ class SceneSamples(Dataset):
         joints[..., :2] = joints[..., :2] @ matrix[:, :2].T + matrix[:, 2]
         if mirrored:
             joints = joints[:, FLIP_PARTS]
-        targets = bottom_up_targets(joints, LIMBS, people)
+        targets = bottom_up_targets(joints, LIMBS, people, self.recipe.part_sigma, self.recipe.limb_sigma)
         return as_tensor(picture), torch.from_numpy(targets), torch.from_numpy(labelled[None]), number
 
     def _augmented(
