@@ -181,7 +181,7 @@ def test_a_network_that_is_trained_is_left_as_it_is():
 
 
 def test_the_maps_that_are_taught_give_the_people_back():
-    """What SimplePose is trained to draw, read as its answers are: rendered groups, on frames 160 high."""
+    """What SimplePose is trained to draw, read as its answers are: rendered groups, on frames 256 high."""
     truth, found = [], []
     group = {"size": (320, 320), "people": (2, 3), "heights": (0.4, 0.8)}
     frames = [random_crowd(np.random.default_rng((seed, 1)), **group) for seed in range(6)]
@@ -189,9 +189,9 @@ def test_the_maps_that_are_taught_give_the_people_back():
     for number, frame in enumerate(frames):
         seen = ((frame.visibility > 0) & ~frame.covered)[:, to_coco]
         joints = frame.keypoints[:, to_coco].astype(np.float64)
-        small = np.dstack([(joints + 0.5) / 2 - 0.5, np.where(seen, 1, ABSENT)])
-        targets = bottom_up_targets(parts_of_coco(small), LIMBS, np.zeros((48, 48), np.float32))
-        people = people_of(upsampled(targets[:48], (160, 160), (320, 320)))
+        small = np.dstack([(joints + 0.5) * 0.8 - 0.5, np.where(seen, 1, ABSENT)])
+        targets = bottom_up_targets(parts_of_coco(small), LIMBS, np.zeros((64, 64), np.float32))
+        people = people_of(upsampled(targets[:48], (256, 256), (320, 320)))
         keypoints, scores = people.keypoints, people.keypoint_scores
         found += keypoint_results([number] * len(people), keypoints, scores, people.person_scores)
         for row in range(len(frame)):
