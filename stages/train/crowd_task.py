@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,12 +14,11 @@ from configs.models import find_model
 from configs.recipes import BottomUpTraining
 from configs.settings import PoseSettings
 from configs.training import Phase
-from posedata.errors import UsageError
-from posedata.skeletons import COCO_17
+from posedata.errors import BadInput, UsageError
 from stages.device import Runtime
 from stages.pose.bottom_up.estimator import BottomUpEstimator
-from stages.train.datasets.crowds import SceneRecipe, SceneSamples, read_scenes
-from stages.train.datasets.people import Person, read_people
+from stages.train.datasets.crowds import SceneRecipe, SceneSamples, read_scenes, read_truth
+from stages.train.datasets.people import Unreadable
 from stages.train.losses import focal_l2
 from stages.train.samples import Draws
 
@@ -36,11 +34,9 @@ class CrowdTask:
         if not self.entry.architecture.startswith("imhn"):
             raise UsageError(f"model: {settings.model} is no bottom-up network; see `ptrack models`")
         self.scenes = [scene for source in settings.train for scene in read_scenes(source, say)]
-        people: dict[Path, list[Person]] = {}
-        for person in read_people(settings.val, COCO_17, 1.0, say):
-            people.setdefault(person.image, []).append(person)
-        self.validation = dict(list(people.items())[: settings.validate_limit])
-        say(f"{len(self.scenes)} people in pictures to train on, {len(self.validation)} pictures to validate on")
+        self.truth, self.pictures = read_truth(settings.val, settings.validate_limit, say)
+        self._unreadable = Unreadable(say)
+        say(f"{len(self.scenes)} people in pictures to train on, {len(self.pictures)} pictures to validate on")
 
     def size(self, phase: Phase) -> tuple[int, int]:
         if phase.size is None or phase.size[0] != phase.size[1] or phase.size[0] % 64:
@@ -81,21 +77,18 @@ class CrowdTask:
 
         runtime = Runtime(device, False, 1)
         estimator = BottomUpEstimator(model, self.entry, PoseSettings(model=self.entry.name), runtime)
-        images, truth, found = [], [], []
-        for number, (path, labelled) in enumerate(self.validation.items()):
+        seen, found = [], []
+        for number, path in self.pictures.items():
             image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
             if image is None:
+                self._unreadable.note(path)
                 continue
-            images.append({"id": number})
-            for person in labelled:
-                keypoints = np.column_stack([person.joints, 2 * (person.weights > 0)])
-                sides = person.box[2:] - person.box[:2]
-                entry = {"image_id": number, "category_id": 1, "area": person.area}
-                entry["num_keypoints"] = int((person.weights > 0).sum())
-                truth.append({**entry, "keypoints": keypoints.ravel().tolist(), "bbox": [*person.box[:2], *sides]})
+            seen.append(number)
             people = estimator.find([np.ascontiguousarray(image[..., ::-1])])[0]
             found += keypoint_results(
                 [number] * len(people), people.keypoints, people.keypoint_scores, people.person_scores
             )
-        result = evaluate_keypoints({"images": images, "annotations": truth, "categories": [{"id": 1}]}, found)
+        if not seen:
+            raise BadInput(f"{self.settings.val.annotations}: not one of its pictures can be read")
+        result = evaluate_keypoints(self.truth, found, image_ids=seen)
         return {"ap": result.ap, "ap50": result.ap50, "ar": result.ar}

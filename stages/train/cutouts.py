@@ -5,7 +5,7 @@ No outline is known, so that flesh of a usual width is laid around the bones and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from posedata.errors import BadInput
 from posedata.skeletons import PTRACK_19
 from posedata.synthetic.sprite import Sprite
 from stages.train.datasets.people import columns_of, in_skeleton
-from stages.train.pose_data import read_rgb
+from stages.train.pose_data import picture
 from stages.train.samples import read_annotations
 
 _LIMBS = (  # joints of a side, flesh around the bone in torso lengths
@@ -55,13 +55,13 @@ class Cutout:
         return bool(at["head_bottom"] < hips < min(at["left_ankle"], at["right_ankle"]))
 
 
-def read_cutouts(source: TrainingSet) -> list[Cutout]:
+def read_cutouts(source: TrainingSet, say: Callable[[str], None]) -> list[Cutout]:
     """The people of a COCO-form file that can be cut out.
 
     Raises:
         BadInput: the file is wrong, or holds nobody with all limbs labelled.
     """
-    content = read_annotations(source)
+    content = read_annotations(source, say)
     columns = columns_of(content.joints, PTRACK_19, source.annotations)
     found = []
     for image in content.images:
@@ -127,17 +127,17 @@ def random_sprite(
     size: tuple[int, int],  # width, height of the picture
     tall: float,  # pixels that somebody standing would measure there
 ) -> Sprite | None:
-    """Somebody anywhere in the picture; None where nothing of the person lies inside.
-
-    Raises:
-        BadInput: the picture cannot be read.
-    """
+    """Somebody anywhere in the picture; None where nothing of the person lies inside, or the person's own picture
+    cannot be read."""
     chosen = cutouts[int(rng.integers(len(cutouts)))]
     for _ in range(_TRIES):
         if chosen.stands:
             break
         chosen = cutouts[int(rng.integers(len(cutouts)))]
-    image = read_rgb(chosen.path).astype(np.float32) / np.float32(255)
+    source = picture(chosen.path)
+    if source is None:
+        return None
+    image = source.astype(np.float32) / np.float32(255)
     alpha = outline(chosen.keypoints, image.shape[1::-1])
     rgba = np.dstack([image * alpha[..., None], alpha])
     torso = _scale(dict(zip(PTRACK_19.joints, chosen.keypoints)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from configs.training import DetectorTraining, TrainingSet
 from posedata.errors import BadInput
 from stages.detect.letterbox import GREY
 from stages.train.augment import colour, degrade, erase
-from stages.train.pose_data import read_rgb
+from stages.train.pose_data import picture
 from stages.train.samples import Draws, read_annotations, repeated
 
 MIN_SIDE = 5.0  # input pixels; a smaller box is ignored, not demanded
@@ -40,10 +41,10 @@ class Labelled:
     ignore: np.ndarray  # [N] bool
 
 
-def read_pictures(source: TrainingSet) -> list[Picture]:
-    """Every image of a COCO-form file; `iscrowd` marks ignore boxes."""
+def read_pictures(source: TrainingSet, say: Callable[[str], None]) -> list[Picture]:
+    """Every image of a COCO-form file that is there; `iscrowd` marks ignore boxes."""
     pictures = []
-    for image in read_annotations(source).images:
+    for image in read_annotations(source, say).images:
         try:
             xywh = np.array([a["bbox"] for a in image.annotations], np.float64).reshape(-1, 4)
             ignore = np.array([bool(a.get("iscrowd", 0)) for a in image.annotations], bool)
@@ -58,7 +59,10 @@ def read_pictures(source: TrainingSet) -> list[Picture]:
 
 
 class DetectionSamples(Dataset):
-    """Draw number -> (image [3, S, S] uint8 RGB, boxes [N, 4] xyxy, ignore [N])."""
+    """Draw number -> (image [3, S, S] uint8 RGB, boxes [N, 4] xyxy, ignore [N], picture or -1 - picture).
+
+    The last is negative where the picture could not be read: grey with nobody takes its place.
+    """
 
     def __init__(
         self, pictures: list[Picture], size: int, settings: DetectorTraining, repeat: dict[str, int]
@@ -69,10 +73,12 @@ class DetectionSamples(Dataset):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
         rng = self.draws.generator(draw)
         number = self.draws.sample(draw)
-        sample = self._mosaic(number, rng) if rng.random() < self.settings.mosaic else self._single(number, rng)
+        main = picture(self.pictures[number].path)
+        made = self._mosaic if rng.random() < self.settings.mosaic else self._single
+        sample = self._nobody() if main is None else made(number, main, rng)
         image, boxes = sample.image, sample.boxes
         if rng.random() < 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
@@ -89,35 +95,39 @@ class DetectionSamples(Dataset):
             torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
             torch.from_numpy(boxes.astype(np.float32)),
             torch.from_numpy(sample.ignore),
+            number if main is not None else -1 - number,
         )
 
-    def _single(self, number: int, rng: np.random.Generator) -> Labelled:
+    def _nobody(self) -> Labelled:
+        return Labelled(np.full((self.size, self.size, 3), GREY, np.uint8), np.zeros((0, 4)), np.zeros(0, bool))
+
+    def _single(self, number: int, image: np.ndarray, rng: np.random.Generator) -> Labelled:
         """The picture at a random scale and place."""
-        picture = self.pictures[number]
-        image = read_rgb(picture.path)
         zoom = np.exp(rng.uniform(np.log(0.45), np.log(1.7)))
         stretch = np.exp(rng.uniform(-0.15, 0.15, 2))
         scale = self.size / max(image.shape[:2]) * zoom * stretch
         room = self.size - np.array(image.shape[1::-1]) * scale
         offset = rng.uniform(np.minimum(room, 0), np.maximum(room, 0))
-        return self._placed(image, picture, scale, offset, (0, 0, self.size, self.size), None)
+        return self._placed(image, self.pictures[number], scale, offset, (0, 0, self.size, self.size), None)
 
-    def _mosaic(self, number: int, rng: np.random.Generator) -> Labelled:
-        """Four pictures around a random point."""
+    def _mosaic(self, number: int, main: np.ndarray, rng: np.random.Generator) -> Labelled:
+        """Four pictures around a random point, `main` at the top left; what cannot be read leaves its place grey."""
         centre = (self.size * rng.uniform(0.3, 0.7, 2)).astype(int)
         canvas: np.ndarray | None = None
         boxes, ignore = [], []
         for quarter in range(4):
-            picture = self.pictures[number if quarter == 0 else int(rng.integers(len(self.pictures)))]
+            labelled = self.pictures[number if quarter == 0 else int(rng.integers(len(self.pictures)))]
             left, top = (0, centre[0])[quarter % 2], (0, centre[1])[quarter // 2]
             right, bottom = (centre[0], self.size)[quarter % 2], (centre[1], self.size)[quarter // 2]
-            image = read_rgb(picture.path)
+            image = main if quarter == 0 else picture(labelled.path)
+            if image is None:
+                continue
             extent = np.array([right - left, bottom - top])
             fit = (extent / image.shape[1::-1]).max()
             scale = np.repeat(fit * np.exp(rng.uniform(np.log(0.6), np.log(1.6))), 2)
             room = extent - np.array(image.shape[1::-1]) * scale
             offset = (left, top) + rng.uniform(np.minimum(room, 0), np.maximum(room, 0))
-            part = self._placed(image, picture, scale, offset, (left, top, right, bottom), canvas)
+            part = self._placed(image, labelled, scale, offset, (left, top, right, bottom), canvas)
             canvas = part.image
             boxes.append(part.boxes)
             ignore.append(part.ignore)
@@ -126,7 +136,7 @@ class DetectionSamples(Dataset):
     def _placed(
         self,
         image: np.ndarray,
-        picture: Picture,
+        labelled: Picture,
         scale: np.ndarray,  # [2] xy
         offset: np.ndarray,  # [2] where the picture's top left goes
         window: tuple[int, int, int, int],  # what of the canvas may be painted
@@ -150,22 +160,10 @@ class DetectionSamples(Dataset):
         if canvas is None:
             canvas = np.full((self.size, self.size, 3), GREY, np.uint8)
         canvas[top:bottom, left:right] = painted
-        whole = picture.boxes * np.tile(scale, 2) + np.tile(offset, 2)
+        whole = labelled.boxes * np.tile(scale, 2) + np.tile(offset, 2)
         boxes = np.clip(whole, (left, top, left, top), (right - 1, bottom - 1, right - 1, bottom - 1))
         sides = boxes[:, 2:] - boxes[:, :2]
         kept = sides.prod(axis=1) / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-6)
         there = (sides > 1).all(axis=1)
-        ignore = picture.ignore | (kept < MIN_KEPT) | (sides.max(axis=1) < MIN_SIDE)
+        ignore = labelled.ignore | (kept < MIN_KEPT) | (sides.max(axis=1) < MIN_SIDE)
         return Labelled(canvas, boxes[there], ignore[there])
-
-
-def detection_samples(
-    settings: DetectorTraining, size: int, sets: tuple[TrainingSet, ...] | None = None
-) -> DetectionSamples:
-    """The training pictures of all sets (`None`: those of the settings) at one input size."""
-    pictures: list[Picture] = []
-    repeat: dict[str, int] = {}
-    for source in settings.train if sets is None else sets:
-        pictures += read_pictures(source)
-        repeat |= source.repeat
-    return DetectionSamples(pictures, size, settings, repeat)

@@ -12,14 +12,14 @@ from torch.utils.data import Dataset, default_collate
 from configs.models import find_model
 from configs.recipes import HeatmapTraining, PoseSource
 from configs.training import Phase
-from posedata.errors import UsageError
+from posedata.errors import BadInput, UsageError
 from posedata.skeletons import SKELETONS
 from stages.pose.crop import published_matrices, transform_points
 from stages.pose.decode import decode_quarter
 from stages.pose.flip import flip_merged
 from stages.tensors import normalise
-from stages.train.datasets.crops import CropRecipe, CropSamples
-from stages.train.datasets.people import Person, read_people
+from stages.train.datasets.crops import CropRecipe, CropSamples, unreadable
+from stages.train.datasets.people import Person, Unreadable, read_people
 from stages.train.loading import whole
 from stages.train.losses import joints_mse, joints_ohkm
 from stages.train.metrics import figures
@@ -42,6 +42,7 @@ class HeatmapTask:
         self.skeleton = SKELETONS[self.entry.skeleton]
         self.people = self._selected(self._read(settings.train, say), say)
         self.validation = self._read((settings.val,), say)[: settings.validate_limit]
+        self._unreadable = Unreadable(say)
         say(f"{len(self.people)} people to train on, {len(self.validation)} to validate on")
         self._weights = torch.from_numpy(joint_weights(self.skeleton))
 
@@ -86,7 +87,7 @@ class HeatmapTask:
         return default_collate(rows)
 
     def faulty(self, batch: list[torch.Tensor]) -> list[str]:
-        return [str(self.people[-1 - n].image) for n in batch[-1].tolist() if n < 0]
+        return [str(path) for path in unreadable(batch, self.people)]
 
     def inputs(self, crops: torch.Tensor) -> torch.Tensor:
         """uint8 crops as the network wants them."""
@@ -108,7 +109,11 @@ class HeatmapTask:
     @torch.inference_mode()
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         joints, scores = self.predicted(model, self.validation, device)
-        return figures(self.settings.val, self.skeleton, self.validation, joints, scores)
+        readable = [k for k, person in enumerate(self.validation) if person.image not in self._unreadable.paths]
+        if not readable:
+            raise BadInput(f"{self.settings.val.annotations}: not one of its pictures can be read")
+        people = [self.validation[k] for k in readable]
+        return figures(self.settings.val, self.skeleton, people, joints[readable], scores[readable])
 
     @torch.inference_mode()
     def predicted(
@@ -122,6 +127,8 @@ class HeatmapTask:
         cells, scores = [], []
         with whole(samples, _VALIDATION_BATCH, self.settings.loader_workers) as batches:
             for batch in batches:
+                for name in unreadable(batch, people):
+                    self._unreadable.note(name)
                 inputs = self.inputs(batch[0].to(device))
                 maps = model(inputs).float()
                 if self.settings.validate_flip:

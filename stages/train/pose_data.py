@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch.utils.data import Dataset
 
 from configs.training import PoseTraining, TrainingSet
 from posedata.errors import BadInput
-from posedata.skeletons import SKELETONS, Skeleton
+from posedata.skeletons import Skeleton
 from stages.pose.crop import crop_matrices, crop_rectangles, transform_points
 from stages.train.augment import colour, degrade, erase
 from stages.train.datasets.people import columns_of, in_skeleton
@@ -32,13 +33,15 @@ class Person:
     weights: np.ndarray  # [K] 0 = not labelled
 
 
-def read_people(source: TrainingSet, skeleton: Skeleton, settings: PoseTraining) -> list[Person]:
-    """Every labelled person of a COCO-form file, joints matched by name.
+def read_people(
+    source: TrainingSet, skeleton: Skeleton, settings: PoseTraining, say: Callable[[str], None]
+) -> list[Person]:
+    """Every labelled person of a COCO-form file whose picture is there, joints matched by name.
 
     Raises:
         BadInput: the file is wrong, or none of its joints belongs to the skeleton.
     """
-    content = read_annotations(source)
+    content = read_annotations(source, say)
     columns = columns_of(content.joints, skeleton, source.annotations)
     people = []
     for image in content.images:
@@ -81,7 +84,10 @@ def _person(
 
 
 class PoseSamples(Dataset):
-    """Draw number -> (crop [3, H, W] uint8 RGB, joints [K, 2] crop pixels, weights [K])."""
+    """Draw number -> (crop [3, H, W] uint8 RGB, joints [K, 2] crop pixels, weights [K], person or -1 - person).
+
+    The last is negative where the picture could not be read: the crop is then empty and nothing in it weighs.
+    """
 
     def __init__(
         self,
@@ -99,26 +105,34 @@ class PoseSamples(Dataset):
     def __len__(self) -> int:
         return len(self.people)
 
-    def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        if self.augmented:
-            rng = self.draws.generator(draw)
-            crop, joints, weights = self._augmented(self.people[self.draws.sample(draw)], rng)
+    def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+        number = self.draws.sample(draw) if self.augmented else draw
+        person = self.people[number]
+        image = picture(person.path)
+        if image is None:
+            crop, joints, number = np.zeros((*self.size, 3), np.uint8), np.zeros_like(person.keypoints), -1 - number
+            weights = np.zeros_like(person.weights)
+        elif self.augmented:
+            crop, joints, weights = self._augmented(person, image, self.draws.generator(draw))
         else:
-            crop, joints, weights = self._plain(self.people[draw])
+            crop, joints, weights = self._plain(person, image)
         return (
             torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))),
             torch.from_numpy(joints.astype(np.float32)),
             torch.from_numpy(weights.astype(np.float32)),
+            number,
         )
 
-    def _plain(self, person: Person) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _plain(self, person: Person, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = self.size
         centre, size = crop_rectangles(person.box[None], width / height)
         matrix = crop_matrices(centre, size, (width, height))
-        crop = cv2.warpAffine(read_rgb(person.path), matrix[0], (width, height), flags=cv2.INTER_LINEAR)
+        crop = cv2.warpAffine(image, matrix[0], (width, height), flags=cv2.INTER_LINEAR)
         return crop, *self._inside(transform_points(person.keypoints[None], matrix)[0], person.weights)
 
-    def _augmented(self, person: Person, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _augmented(
+        self, person: Person, image: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = self.size
         settings = self.settings
         box = person.box
@@ -129,7 +143,6 @@ class PoseSamples(Dataset):
         centre += size * rng.uniform(-0.12, 0.12, 2)
         angle = rng.uniform(-settings.rotation, settings.rotation) if rng.random() < 0.6 else 0.0
         matrix = crop_matrices(centre, size, (width, height), np.array([angle]))
-        image = read_rgb(person.path)
         border = cv2.BORDER_REPLICATE if rng.random() < 0.3 else cv2.BORDER_CONSTANT
         grey = tuple(int(v) for v in rng.integers(0, 256, 3))
         crop = cv2.warpAffine(
@@ -142,7 +155,7 @@ class PoseSamples(Dataset):
             weights = weights[self.skeleton.flip_order]
         if rng.random() < 0.3:
             other = self.people[int(rng.integers(len(self.people)))] if rng.random() < 0.5 else None
-            erase(crop, rng, read_rgb(other.path) if other else None)
+            erase(crop, rng, picture(other.path) if other else None)
         if rng.random() < 0.35:
             crop = degrade(crop, rng)
         if rng.random() < 0.9:
@@ -165,26 +178,7 @@ class PoseSamples(Dataset):
         return joints, np.where(inside, weights, 0)
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """[H, W, 3] uint8 RGB.
-
-    Raises:
-        BadInput: the file is missing or no picture.
-    """
+def picture(path: Path) -> np.ndarray | None:
+    """[H, W, 3] uint8 RGB; None where the file is missing or no picture."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BadInput(f"{path}: cannot be read as a picture")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def pose_samples(
-    settings: PoseTraining, size: tuple[int, int], sets: tuple[TrainingSet, ...] | None = None
-) -> PoseSamples:
-    """The training crops of all sets (`None`: those of the settings) at one input size."""
-    skeleton = SKELETONS[settings.skeleton]
-    people: list[Person] = []
-    repeat: dict[str, int] = {}
-    for source in settings.train if sets is None else sets:
-        people += read_people(source, skeleton, settings)
-        repeat |= source.repeat
-    return PoseSamples(people, skeleton, size, settings, repeat)
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -18,6 +18,7 @@ def made_sets(
     kind: str,  # pose | detector
     settings: PoseTraining | DetectorTraining,
     run_dir: Path,
+    say: Callable[[str], None],
 ) -> tuple[TrainingSet, ...]:
     """The rendered and composed pictures that the settings ask for, made once in the run folder.
 
@@ -27,11 +28,13 @@ def made_sets(
     if settings.rendered:
         root = run_dir / f"rendered-{settings.rendered}-{settings.seed}"
         sets.append(
-            _once(root, lambda: write_training_set(root, kind, settings.rendered, settings.seed, _empty(settings)))
+            _once(
+                root, lambda: write_training_set(root, kind, settings.rendered, settings.seed, _empty(settings, say))
+            )
         )
     if settings.composed and settings.cutouts is not None:
         place = run_dir / f"composed-{settings.composed}-{settings.seed}"
-        sets.append(_once(place, lambda: _compose(place, settings, settings.cutouts)))
+        sets.append(_once(place, lambda: _compose(place, settings, settings.cutouts, say)))
     return tuple(sets)
 
 
@@ -44,14 +47,18 @@ def _once(root: Path, make: Callable[[], object]) -> TrainingSet:
     return TrainingSet(annotations=root / "train.json")
 
 
-def _compose(root: Path, settings: PoseTraining | DetectorTraining, source: TrainingSet) -> None:
+def _compose(
+    root: Path, settings: PoseTraining | DetectorTraining, source: TrainingSet, say: Callable[[str], None]
+) -> None:
     """Crowds, for a pose network too: each of their people is one of its crops."""
-    somebody = partial(random_sprite, read_cutouts(source))
-    write_training_set(root, "detector", settings.composed, settings.seed, _empty(settings), somebody, "composed")
+    somebody = partial(random_sprite, read_cutouts(source, say))
+    write_training_set(
+        root, "detector", settings.composed, settings.seed, _empty(settings, say), somebody, "composed"
+    )
 
 
-def _empty(settings: PoseTraining | DetectorTraining) -> list[Path]:
+def _empty(settings: PoseTraining | DetectorTraining, say: Callable[[str], None]) -> list[Path]:
     """Pictures without people."""
     sources = settings.train if settings.backgrounds is None else (settings.backgrounds,)
-    entries = [image for source in sources for image in read_annotations(source).images]
+    entries = [image for source in sources for image in read_annotations(source, say).images]
     return [image.path for image in entries if not image.annotations]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from configs.training import TrainingSet
 from posedata.errors import BadInput
 from posedata.jsonio import read_json
 from posedata.paths import inside
+from stages.train.datasets.people import Images, report_missing
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,13 @@ class AnnotationFile:
     joints: tuple[str, ...]
 
 
-def read_annotations(source: TrainingSet) -> AnnotationFile:
-    """Images whose source is not excluded, in file order.
+def read_annotations(source: TrainingSet, say: Callable[[str], None]) -> AnnotationFile:
+    """Images whose source is not excluded, in file order; what is missing is said and left out.
 
     Raises:
-        BadInput: the file cannot be read, or lacks a field.
+        BadInput: the file cannot be read, or lacks a field; or no image is left.
     """
-    path = source.annotations
+    path, there = source.annotations, Images()
     root = source.images or path.parent
     content = read_json(path)
     try:
@@ -47,13 +49,15 @@ def read_annotations(source: TrainingSet) -> AnnotationFile:
         for image in content["images"]:
             file = inside(root, image["file_name"], f"{path}: image {image['id']}")
             name = str(image.get("source", ""))
-            if name not in source.exclude_sources:
+            if name not in source.exclude_sources and there.there(file):
                 images.append(ImageEntry(file, name, tuple(by_image.get(image["id"], ()))))
         joints = tuple(content["categories"][0].get("keypoints", ()))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise BadInput(f"{path}: is not in COCO form (missing or wrong: {error})") from None
+    report_missing(there, source, say)
     if not images:
-        raise BadInput(f"{path}: holds no images after leaving out {list(source.exclude_sources)}")
+        why = f"all {len(there.missing)} are missing; check `images`" if there.missing else "none is listed"
+        raise BadInput(f"{path}: no images are left after leaving out {list(source.exclude_sources)}: {why}")
     return AnnotationFile(tuple(images), joints)
 
 

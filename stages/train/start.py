@@ -32,11 +32,11 @@ def prepare(settings: Training, run_dir: Path, say: Callable[[str], None]) -> tu
     if isinstance(settings, PoseTraining):
         from stages.train.pose import compact_pose
 
-        model, task = compact_pose(settings, run_dir)
+        model, task = compact_pose(settings, run_dir, say)
     elif isinstance(settings, DetectorTraining):
         from stages.train.detector import compact_detector
 
-        model, task = compact_detector(settings, run_dir)
+        model, task = compact_detector(settings, run_dir, say)
     else:
         model, task = _published(settings, say)
     if settings.init is not None:

@@ -83,7 +83,7 @@ def test_the_pose_training_reads_everybody_who_can_be_seen(training_set):
     _, path = training_set
     source = TrainingSet(annotations=path)
     settings = PoseTraining(train=(source,), val=source, phases=(Phase(size=(64, 48), samples=1, batch=1),))
-    people = read_people(source, PTRACK_19, settings)
+    people = read_people(source, PTRACK_19, settings, print)
     labelled = [a for a in contents(path)["annotations"] if a["num_keypoints"] and not a["iscrowd"]]
     assert [int((p.weights > 0).sum()) for p in people] == [a["num_keypoints"] for a in labelled]
     assert {p.source for p in people} == {"rendered"}

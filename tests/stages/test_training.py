@@ -13,10 +13,9 @@ from configs.training_presets import training_settings
 from posedata.errors import BadInput
 from posedata.skeletons import PTRACK_19
 from stages.train.assign import all_cells, assign
-from stages.train.detect_data import detection_samples
-from stages.train.detector import picture_loss
+from stages.train.detector import DetectorTask, picture_loss
 from stages.train.losses import pairwise_giou, spatial_cross_entropy
-from stages.train.pose_data import pose_samples
+from stages.train.pose import PoseTask
 from stages.train.samples import Draws, repeated
 from stages.train.start import start
 
@@ -52,6 +51,13 @@ def pose_settings(source: TrainingSet, samples: int = 24, **more) -> PoseTrainin
     phases = (Phase(size=(64, 48), samples=samples, batch=6),)
     fixed = {"threads": 1, "loader_workers": 0, "precision": "fp32", "validate_samples": 6, "warmup_samples": 6}
     return PoseTraining(train=(source,), val=source, phases=phases, **{**fixed, **more})
+
+
+SHARED = {"train", "val", "threads", "loader_workers", "precision", "validate_samples", "warmup_samples"}
+
+
+def silent(_: str) -> None:
+    pass
 
 
 def test_a_joint_without_a_label_changes_neither_loss_nor_gradient():
@@ -115,24 +121,41 @@ def test_a_draw_is_the_same_whenever_it_is_asked_for():
 
 def test_labels_reach_the_crop_and_unlabelled_joints_weigh_nothing(pictures):
     settings = pose_settings(pictures, half_body=0, scale=0, rotation=0)
-    samples = pose_samples(settings, (64, 48))
+    samples = PoseTask(settings, silent).samples(settings.phases[0])
     assert len(samples.people) == 6
     weights = {samples.draws.sample(k): samples[k][2].numpy() for k in range(6)}
     assert weights[1][3:].max() == 0 and weights[0].sum() > 10
-    crop, joints, _ = samples[0]
+    crop, joints, _, _ = samples[0]
     assert crop.shape == (3, 64, 48) and crop.dtype == torch.uint8 and joints.shape == (19, 2)
 
 
 def test_detection_pictures_keep_their_boxes_inside_and_mark_ignore_boxes(pictures):
     settings = DetectorTraining(train=(pictures,), val=pictures, phases=(Phase(size=(64, 64), samples=8, batch=2),))
-    samples = detection_samples(settings, 64)
+    samples = DetectorTask(settings, silent).samples(settings.phases[0])
     ignored = 0
     for k in range(30):
-        image, boxes, ignore = samples[k]
+        image, boxes, ignore, _ = samples[k]
         assert image.shape == (3, 64, 64)
         assert (boxes >= 0).all() and (boxes <= 63).all() and (boxes[:, 2:] > boxes[:, :2]).all()
         ignored += int(ignore.sum())
     assert ignored
+
+
+@pytest.mark.parametrize("what", ["pose", "detector"])
+def test_missing_and_broken_pictures_are_named_and_left_out(pictures, tmp_path, what):
+    (tmp_path / "2.png").unlink()
+    (tmp_path / "4.png").write_bytes((tmp_path / "4.png").read_bytes()[:100])
+    settings = pose_settings(pictures)
+    if what == "detector":
+        phases = (Phase(size=(64, 64), samples=24, batch=6),)
+        settings = DetectorTraining(**settings.model_dump(include=SHARED), phases=phases)
+    said = []
+    progress = start(settings, tmp_path / "run", said.append)
+    assert progress.seen == 24 and progress.faulty == [str(tmp_path / "4.png")]
+    told = "\n".join(said)
+    assert "one picture is missing and left out" in told and "2.png" in told
+    assert "4.png: cannot be read as a picture; left out of the validation" in told
+    assert "4.png: cannot be read as a picture; left out (1 so far)" in told
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(pictures, tmp_path):
@@ -193,7 +216,7 @@ def test_wrong_annotations_are_named(pictures, change, words):
     change(content)
     pictures.annotations.write_text(json.dumps(content))
     with pytest.raises(BadInput, match=words) as error:
-        pose_samples(pose_settings(pictures), (64, 48))
+        PoseTask(pose_settings(pictures), silent)
     assert str(pictures.annotations) in str(error.value)
 
 

@@ -54,22 +54,22 @@ def changed(labelled: TrainingSet, change) -> TrainingSet:
 
 
 def test_only_who_has_all_limbs_labelled_is_cut_out(labelled):
-    [person] = read_cutouts(labelled)
+    [person] = read_cutouts(labelled, print)
     assert person.stands
     with pytest.raises(BadInput, match=r"train\.json: holds nobody with neck, crown and all limbs"):
-        read_cutouts(changed(labelled, lambda content: content["annotations"].pop(0)))
+        read_cutouts(changed(labelled, lambda content: content["annotations"].pop(0)), print)
 
 
 def test_nobody_whose_joints_all_lie_in_one_place_is_cut_out(labelled):
     in_one_place = changed(labelled, lambda content: content["annotations"][0].update(keypoints=[50, 50, 2] * 19))
     with pytest.raises(BadInput, match="holds nobody"):
-        read_cutouts(in_one_place)
+        read_cutouts(in_one_place, print)
 
 
 def test_a_label_of_another_length_is_named(labelled):
     broken = changed(labelled, lambda content: content["annotations"][1].update(keypoints=[1, 2, 3]))
     with pytest.raises(BadInput, match=r"train\.json: annotation 1: wrong or missing keypoints"):
-        read_cutouts(broken)
+        read_cutouts(broken, print)
 
 
 def test_the_outline_holds_the_body_and_leaves_the_rest():
@@ -82,7 +82,7 @@ def test_the_outline_holds_the_body_and_leaves_the_rest():
 
 
 def test_a_composed_box_is_full_of_its_person(labelled, tmp_path):
-    somebody = partial(random_sprite, read_cutouts(labelled))
+    somebody = partial(random_sprite, read_cutouts(labelled, print))
     write_training_set(tmp_path / "set", "detector", 12, 3, somebody=somebody, source="composed")
     content = json.loads((tmp_path / "set" / "train.json").read_bytes())
     pictures = {i["id"]: cv2.imread(str(tmp_path / "set" / i["file_name"]))[..., ::-1] for i in content["images"]}
@@ -100,7 +100,7 @@ def test_a_composed_box_is_full_of_its_person(labelled, tmp_path):
 
 
 def test_the_same_seed_composes_the_same_pictures(labelled, tmp_path):
-    somebody = partial(random_sprite, read_cutouts(labelled))
+    somebody = partial(random_sprite, read_cutouts(labelled, print))
     for name in ("a", "b"):
         write_training_set(tmp_path / name, "detector", 2, 5, somebody=somebody)
     for file in ("train.json", "images/000000.jpg", "images/000001.jpg"):
@@ -115,8 +115,8 @@ def test_small_people_and_ignore_regions_are_no_crops(labelled):
     source = changed(labelled, with_others)
     phases = [{"size": (64, 48), "samples": 6, "batch": 6}]
     everybody = PoseTraining(train=(source,), val=source, phases=phases)
-    assert len(read_people(source, PTRACK_19, everybody)) == 3
-    assert len(read_people(source, PTRACK_19, everybody.model_copy(update={"min_side": 32}))) == 2
+    assert len(read_people(source, PTRACK_19, everybody, print)) == 3
+    assert len(read_people(source, PTRACK_19, everybody.model_copy(update={"min_side": 32}), print)) == 2
 
 
 def test_composing_needs_people_to_cut_out(tmp_path):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from configs.recipes import PoseSource
+from eval.keypoint_ap import evaluate_keypoints
 from posedata.errors import BadInput
 from posedata.skeletons import COCO_17, MPII_16, POSETRACK_15, POSETRACK_17
 from stages.train.datasets.crops import CropRecipe, CropSamples, plain_view, read_crop
-from stages.train.datasets.crowds import Outline, SceneRecipe, SceneSamples, people_masks, read_scenes
+from stages.train.datasets.crowds import Outline, SceneRecipe, SceneSamples, people_masks, read_scenes, read_truth
 from stages.train.datasets.lsp import JOINTS as LSP_14
 from stages.train.datasets.mpii import mpii_person
 from stages.train.datasets.pairs import PairSamples, neighbour, sparse
@@ -276,6 +277,29 @@ def test_simplepose_scenes(tmp_path):
     assert seen[0].min() < 0.1 and seen[1].min() == 1  # the stranger of the first picture
     turned = SceneSamples(scenes, SceneRecipe(128), Draws(np.arange(2), 0))
     assert all((turned[3][k] == turned[3][k]).all() for k in range(3))
+
+
+def test_whoever_is_found_where_nobody_is_labelled_costs_a_simplepose_nothing(tmp_path):
+    path = coco_file(tmp_path, COCO_17.joints, 2)
+    content = json.loads(path.read_text())
+    unlabelled = {"id": 9, "image_id": 0, "category_id": 1, "bbox": [0, 0, 40, 40], "keypoints": [0] * 51}
+    crowd = {**unlabelled, "id": 10, "image_id": 1, "iscrowd": 1}
+    content["annotations"] += [unlabelled, crowd]
+    content["images"].append({"id": 77, "file_name": "gone.jpg"})
+    path.write_text(json.dumps(content))
+    notes = []
+    truth, pictures = read_truth(PoseSource(annotations=path), None, notes.append)
+    assert len(pictures) == len(truth["images"]) == 2 and "gone.jpg" in notes[0]
+    found = [
+        {"image_id": p["image_id"], "category_id": 1, "keypoints": p["keypoints"], "score": 0.5}
+        for p in truth["annotations"]
+        if p["num_keypoints"]
+    ]
+    in_the_box = np.tile([20.0, 20.0, 1.0], 17).tolist()
+    strangers = [{"image_id": k, "category_id": 1, "keypoints": in_the_box, "score": 0.9} for k in pictures]
+    assert evaluate_keypoints(truth, found + strangers).ap == pytest.approx(1)
+    far = [{**s, "keypoints": np.tile([300.0, 200.0, 1.0], 17).tolist()} for s in strangers]
+    assert evaluate_keypoints(truth, found + far).ap < 0.8  # somebody where nobody is
 
 
 def test_what_is_repeated_is_seen_so_often():

@@ -13,7 +13,7 @@ from posedata.paths import inside
 from posedata.skeletons import Skeleton
 from stages.train.datasets.people import Person, box_of_joints, columns_of, crop_of, in_skeleton
 
-_BODY_SHARE = 0.53  # of a box, which a person covers where no area is given (COCO's median)
+BODY_SHARE = 0.53  # of a box, which a person covers where no area is given (COCO's median)
 
 
 def read_coco(path: Path, source: PoseSource, skeleton: Skeleton, aspect: float) -> list[Person]:
@@ -50,7 +50,7 @@ def read_coco(path: Path, source: PoseSource, skeleton: Skeleton, aspect: float)
         if box is None:
             continue
         sides = box[2:] - box[:2]
-        area = float(annotation.get("area") or _BODY_SHARE * sides.prod())
+        area = float(annotation.get("area") or BODY_SHARE * sides.prod())
         head = annotation.get("bbox_head") or (0, 0, 0, 0)
         size = 0.6 * float(np.hypot(head[2], head[3])) or float("nan")
         people.append(Person(file, *crop_of(box, aspect), joints, weights, box, area, size))

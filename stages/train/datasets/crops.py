@@ -80,6 +80,11 @@ class CropSamples(Dataset):
         return drawn_view(person, self.recipe, self.upper, self.draws.generator(draw))
 
 
+def unreadable(batch: list[torch.Tensor], people: Sequence[Person]) -> list[Path]:
+    """The pictures of a batch that could not be read."""
+    return [people[-1 - number].image for number in batch[-1].tolist() if number < 0]
+
+
 def plain_view(person: Person, recipe: CropRecipe) -> View:
     """The crop without any change."""
     height, width = recipe.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from stages.train.bottom_up_targets import (
     augmentation_matrix,
     bottom_up_targets,
 )
-from stages.train.datasets.coco import load_coco
+from stages.train.datasets.coco import BODY_SHARE, load_coco
 from stages.train.datasets.crops import as_tensor
 from stages.train.datasets.people import Images, annotation_files, columns_of, report_missing
 from stages.train.samples import Draws
@@ -77,6 +77,50 @@ def read_scenes(source: PoseSource, say: Callable[[str], None]) -> list[Scene]:
         BadInput: naming file and annotation; or nobody is left.
     """
     images, scenes = Images(), []
+    for path, file, people, columns in _pictures(source):
+        if people and images.there(file):
+            scenes += _scenes(file, people, columns, path)
+    report_missing(images, source, say)
+    if not scenes:
+        raise BadInput(
+            f"{source.annotations}: nobody with {_MIN_JOINTS} joints whose picture is there; check `images`"
+        )
+    return scenes
+
+
+def read_truth(
+    source: PoseSource,
+    limit: int | None,  # pictures
+    say: Callable[[str], None],
+) -> tuple[dict, dict[int, Path]]:
+    """What people found in whole pictures are measured by: COCO content of every picture that is there, crowds and
+    people without joints included, for who is found there is not wrong; and the pictures by their numbers in it.
+
+    Raises:
+        BadInput: naming file and annotation; or no picture is there.
+    """
+    images, pictures, truth = Images(), {}, []
+    for path, file, people, columns in _pictures(source):
+        if len(pictures) == limit:
+            break
+        if not images.there(file):
+            continue
+        number = len(pictures)
+        pictures[number] = file
+        for annotation in people:
+            box, triplets, area = _person(annotation, columns, path)
+            entry = {"image_id": number, "category_id": 1, "bbox": box.tolist(), "area": area}
+            entry |= {"keypoints": triplets.ravel().tolist(), "num_keypoints": int((triplets[:, 2] > 0).sum())}
+            truth.append(entry | {"iscrowd": int(bool(annotation.get("iscrowd")))})
+    report_missing(images, source, say)
+    if not pictures:
+        raise BadInput(f"{source.annotations}: not one of its pictures is there; check `images`")
+    content = {"images": [{"id": k} for k in pictures], "annotations": truth, "categories": [{"id": 1}]}
+    return content, pictures
+
+
+def _pictures(source: PoseSource) -> Iterator[tuple[Path, Path, list[dict], np.ndarray]]:
+    """Of every picture of the source: annotation file, picture file, annotations, places of COCO's joints."""
     for path in annotation_files(source):
         content = load_coco(path)
         root = Path(source.images or path.parent).resolve()
@@ -86,34 +130,35 @@ def read_scenes(source: PoseSource, say: Callable[[str], None]) -> list[Scene]:
             by_image.setdefault(annotation.get("image_id"), []).append(annotation)
         for image in content["images"]:
             file = inside(root, image["file_name"], f"{path}: image {image['id']}")
-            annotations = by_image.get(image["id"], [])
-            if annotations and images.there(file):
-                scenes += _scenes(file, annotations, columns, path)
-    report_missing(images, source, say)
-    if not scenes:
-        raise BadInput(
-            f"{source.annotations}: nobody with {_MIN_JOINTS} joints whose picture is there; check `images`"
-        )
-    return scenes
+            yield path, file, by_image.get(image["id"], []), columns
+
+
+def _person(annotation: dict, columns: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """Box [4] xywh, COCO's joints [17, 3] with its visibility (2 visible, 1 hidden, 0 none), area."""
+    try:
+        box = np.array(annotation["bbox"], np.float64).reshape(4)
+        triplets = np.zeros((len(columns), 3))
+        if annotation.get("keypoints"):
+            given = np.array(annotation["keypoints"], np.float64).reshape(-1, 3)
+            triplets[columns >= 0] = given[columns[columns >= 0]]
+        area = float(annotation.get("area") or BODY_SHARE * box[2] * box[3])
+        if not (np.isfinite(box).all() and np.isfinite(triplets).all() and np.isfinite(area)):
+            raise ValueError("a number is not finite")
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        where = f"{path}: annotation {annotation.get('id')}"
+        raise BadInput(f"{where}: wrong or missing field ({error}); write it as COCO defines it") from None
+    return box, triplets, area
 
 
 def _scenes(file: Path, annotations: list[dict], columns: np.ndarray, path: Path) -> list[Scene]:
     people, outlines, mains = [], [], []
     for annotation in annotations:
-        try:
-            box = np.array(annotation["bbox"], np.float64)
-            flat = annotation.get("keypoints") or [0] * (3 * (columns.max() + 1))
-            triplets = np.array(flat, np.float64).reshape(-1, 3)[columns]
-            area = float(annotation.get("area", box[2] * box[3]))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            where = f"{path}: annotation {annotation.get('id')}"
-            raise BadInput(f"{where}: wrong or missing field ({error})") from None
+        box, triplets, area = _person(annotation, columns, path)
         crowd = bool(annotation.get("iscrowd"))
         count = int((triplets[:, 2] > 0).sum())
         outlines.append(Outline(annotation.get("segmentation"), box, count > 0 and not crowd, crowd))
         if crowd or count == 0:
             continue
-        # COCO: 2 visible, 1 hidden, 0 none
         triplets[:, 2] = np.select([triplets[:, 2] == 2, triplets[:, 2] == 1], [1, 0], ABSENT)
         people.append(triplets)
         centre, side = box[:2] + box[2:] / 2, max(box[2:])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.recipes import PoseSource
+from configs.training import TrainingSet
 from posedata.errors import BadInput
 from posedata.skeletons import Skeleton
 from stages.pose.crop import published_rectangles
@@ -59,6 +60,19 @@ class Images:
         return self._folders[folder]
 
 
+@dataclass
+class Unreadable:
+    """Pictures that a validation leaves out because they cannot be read, each said once."""
+
+    say: Callable[[str], None]
+    paths: set[Path] = field(default_factory=set)
+
+    def note(self, path: Path) -> None:
+        if path not in self.paths:
+            self.paths.add(path)
+            self.say(f"{path}: cannot be read as a picture; left out of the validation")
+
+
 def read_people(
     source: PoseSource,
     skeleton: Skeleton,
@@ -89,13 +103,14 @@ def read_people(
     return people
 
 
-def report_missing(images: Images, source: PoseSource, say: Callable[[str], None]) -> None:
+def report_missing(images: Images, source: PoseSource | TrainingSet, say: Callable[[str], None]) -> None:
     """One sentence on the pictures that are not there."""
     if not images.missing:
         return
     names = sorted({str(p) for p in images.missing})
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    say(f"{source.annotations}: {len(names)} pictures are missing and left out: {', '.join(names[:5])}{more}")
+    count = "one picture is" if len(names) == 1 else f"{len(names)} pictures are"
+    say(f"{source.annotations}: {count} missing and left out: {', '.join(names[:5])}{more}")
 
 
 def annotation_files(source: PoseSource) -> list[Path]:
