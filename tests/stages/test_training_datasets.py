@@ -188,7 +188,7 @@ def test_missing_pictures_are_named_and_counted_and_corrupt_ones_weigh_nothing(t
     (tmp_path / "2.jpg").write_bytes(b"no picture")
     notes = []
     people = read_people(PoseSource(annotations=path), COCO_17, 0.75, notes.append)
-    assert len(people) == 3 and notes == [f"{path}: 1 pictures are missing and left out: {tmp_path / '1.jpg'}"]
+    assert len(people) == 3 and notes == [f"{path}: one picture is missing and left out: {tmp_path / '1.jpg'}"]
     samples = CropSamples(people, COCO_17, CropRecipe((64, 48), False), None)
     assert [samples[k][3] for k in range(3)] == [0, -2, 2]
     assert not samples[1][2].any() and not samples[1][0].any()
