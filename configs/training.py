@@ -63,6 +63,8 @@ class Training(Strict):
     swa: bool = False  # with cyclic: validate and keep the mean of the weights at the ends of the cycles
     seed: int = 0
     init: Path | None = None  # weights to begin with; what fits is loaded and the rest is listed
+    begins_with: str = ""  # the weights that the published recipe begins with
+    freeze_bn: bool = False  # batch normalisation keeps the means and variances that it begins with
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # auto: bf16 where the device has it
     channels_last: bool = True
     compile: bool = False  # torch.compile

@@ -178,7 +178,7 @@ def _train_stretch(run: _Run, number: int, stretch: Stretch, stop: Callable[[], 
     if settings.minutes is not None:
         sizes = [run.task.size(s.phase) for s in run.plan.stretches]
         ends = minutes_at_end(settings, number, sizes, run.plan) * 60
-    run.state.model.train()
+    training_mode(run.state.model, run.settings)
     with batches(samples, run.task.collate, share, settings.loader_workers, run.device) as source:
         _steps(run, stretch, source, ends, stop)
 
@@ -322,7 +322,7 @@ def _validate(run: _Run, height: int, rate: float) -> None:
         _save(run)
     run.progress.loss_sum, run.progress.loss_count = 0.0, 0
     run.ranks.wait()
-    run.state.model.train()
+    training_mode(run.state.model, run.settings)
 
 
 def _keep_copy(run: _Run) -> None:
@@ -355,6 +355,15 @@ def _average(run: _Run, cycle: int) -> None:
             target.lerp_(value, share)
         else:
             target.copy_(value)
+
+
+def training_mode(model: nn.Module, settings: Training) -> None:
+    """As `train()`, but for batch normalisation that is to stay as it is."""
+    model.train()
+    if settings.freeze_bn:
+        for part in model.modules():
+            if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)):
+                part.eval()
 
 
 def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:

@@ -17,7 +17,7 @@ from stages.pose.networks import create
 from stages.train.checkpoint import Progress
 from stages.train.distributed import started_first
 from stages.train.init import load_initial
-from stages.train.loop import Task, train
+from stages.train.loop import Task, train, training_mode
 from stages.train.schedule import learning_rate, plan
 
 
@@ -41,6 +41,8 @@ def prepare(settings: Training, run_dir: Path, say: Callable[[str], None]) -> tu
         model, task = _published(settings, say)
     if settings.init is not None:
         load_initial(model, settings.init, say, getattr(settings, "init_layers", ()))
+    elif settings.begins_with and not (run_dir / "last.pt").exists():
+        say(f"begins with random weights; the published recipe begins with {settings.begins_with}: give --init FILE")
     return model, task
 
 
@@ -89,7 +91,7 @@ def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> N
     loaded = time.perf_counter() - began
     for name in task.faulty(batch):
         say(f"{name}: cannot be read as a picture")
-    model.to(device).train()
+    training_mode(model.to(device), settings)
     began = time.perf_counter()
     loss = task.loss(model, batch, device)
     loss.backward()

@@ -17,7 +17,7 @@ from stages.train.detector import DetectorTask, picture_loss
 from stages.train.losses import pairwise_giou, spatial_cross_entropy
 from stages.train.pose import PoseTask
 from stages.train.samples import Draws, repeated
-from stages.train.start import start
+from stages.train.start import prepare, start
 
 
 @pytest.fixture
@@ -175,6 +175,24 @@ def test_a_stopped_training_goes_on_to_the_same_weights(pictures, tmp_path):
     for name, value in a["model"].items():
         assert torch.equal(value, b["model"][name]), name
     assert (parts / "log.csv").read_text().count("\n") == 5  # header and four validations
+
+
+def test_frozen_batch_normalisation_keeps_its_statistics_and_learns_on(pictures, tmp_path):
+    for frozen in (False, True):
+        settings = pose_settings(pictures, freeze_bn=frozen)
+        start(settings, tmp_path / str(frozen), silent)
+        weights = torch.load(tmp_path / str(frozen) / "last.pt", weights_only=True)["model"]
+        torch.manual_seed(settings.seed)
+        begun = prepare(settings, tmp_path / "new", silent)[0].state_dict()
+        means = [torch.equal(weights[k], begun[k]) for k in begun if k.endswith("running_mean")]
+        assert all(means) if frozen else not any(means)
+        assert not torch.equal(weights["trunk.stem.0.weight"], begun["trunk.stem.0.weight"])
+
+
+def test_what_the_published_recipe_begins_with_is_said_where_nothing_is_given(pictures, tmp_path):
+    said = []
+    prepare(pose_settings(pictures, begins_with="the first stage's weights"), tmp_path, said.append)
+    assert any("random weights" in line and "the first stage's weights" in line for line in said)
 
 
 def test_training_lowers_the_loss(pictures, tmp_path):
