@@ -12,14 +12,26 @@ import numpy as np
 import pytest
 import torch
 
-from posedata.skeletons import COCO_17, MPII_16
+from posedata.skeletons import COCO_17, MPII_16, POSETRACK_17
+from stages.pose.crop import published_matrices, transform_points
 from stages.train.bottom_up_targets import augmentation_matrix, bottom_up_targets
+from stages.train.datasets.crops import CropRecipe, drawn_view, seen_joints
+from stages.train.datasets.people import Person
 from stages.train.losses import focal_l2, joints_mse, joints_ohkm
 from stages.train.targets import half_body, heatmap_targets, jitter, joint_weights, upper_body, well_placed
 
 DATA = Path(__file__).parents[1] / "data" / "training"
 TARGETS = ("target_192x256_17", "target_256x256_16", "target_288x384_17", "target_384x384_16")
-SLIM = ("target_192x256_17", "target_256x256_16", "half_body", "select_data", "losses", "imhn_augment_affine")
+MIRRORS = {"fliplr_coco": COCO_17, "fliplr_mpii": MPII_16, "fliplr_posetrack": POSETRACK_17}
+SLIM = (
+    "target_192x256_17",
+    "target_256x256_16",
+    "half_body",
+    "select_data",
+    "losses",
+    "imhn_augment_affine",
+    *MIRRORS,
+)
 
 
 def stored(name: str, test_data: Path | None) -> tuple[dict, dict[str, np.ndarray]]:
@@ -98,6 +110,25 @@ def test_selection_of_people(source):
         )
     ]
     assert kept == case["selected"]
+
+
+def test_mirrored_people(source):
+    """The published code mirrors the picture, then crops it; a mirrored crop must have its joints where that has."""
+    for name, skeleton in MIRRORS.items():
+        case, arrays = stored(name, source)
+        assert {frozenset(pair) for pair in skeleton.flip_pairs} == {frozenset(pair) for pair in case["pairs"]}, name
+        centre, scale, visible = np.array([130.0, 90]), np.array([0.9, 1.2]), arrays["vis"][:, 0] > 0
+        joints, weights = arrays["joints"][:, :2], visible.astype(np.float32)
+        person = Person(Path("a.jpg"), centre, scale, joints, weights, np.array([0.0, 0, 320, 240]), 1.0)
+        recipe = CropRecipe((256, 192), rgb=False, flip=True)
+        drawn = (drawn_view(person, recipe, upper_body(skeleton), np.random.default_rng(k)) for k in range(20))
+        got, weighed = seen_joints(person, next(view for view in drawn if view.mirrored), skeleton)
+        there = arrays["out_vis"][:, 0] > 0
+        mirrored = np.array([case["width"] - centre[0] - 1, centre[1]])
+        matrix = published_matrices(mirrored[None], scale[None], (192, 256))
+        want = transform_points(arrays["out_joints"][None, :, :2], matrix)[0]
+        np.testing.assert_allclose(got[there], want[there], atol=1e-3)
+        assert (weighed > 0).tolist() == there.tolist() and not arrays["out_joints"][~there].any()
 
 
 def test_bottom_up_augmentation(source):
