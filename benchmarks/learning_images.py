@@ -1,4 +1,4 @@
-"""Do the small networks learn? MR-Pose on crops of people (a quarter of an hour on a CPU core) and SimplePose on
+"""Do the small networks learn? MR-Pose on crops of people (three quarters of an hour on a CPU core) and SimplePose on
 rendered groups (an hour): their figures on pictures that they have not seen, before and after.
 
     python benchmarks/learning_images.py --out DIR --data CROPS              # both
@@ -90,7 +90,7 @@ def crops(root: Path, data: Path) -> Lesson:
         written[split] = _write(root / f"{split}.json", content)
     people = Counter(person.get("source", "") for person in content["annotations"])
     parts = tuple(source for source, count in people.most_common() if count >= ENOUGH) if len(people) > 1 else ()
-    settings = ("phases=[{samples: 21000, batch: 16}]", *_sources(written["train"], written["val"], data, data))
+    settings = ("phases=[{samples: 80000, batch: 16}]", *_sources(written["train"], written["val"], data, data))
     return Lesson("pose", "mrheat2-small", settings, written["val"], data, parts)
 
 
