@@ -40,7 +40,10 @@ def train_command(
     """Trains a network by a preset; --set changes anything in it.
 
     The run folder keeps settings.json, log.csv, steps.csv, curves.png, last.pt (from which the same command goes on)
-    and best.safetensors. On several GPUs or machines: torchrun --nproc-per-node N --no-python ptrack train ...
+    and best.safetensors. On several GPUs, or machines that share the run folder:
+
+    \b
+    torchrun --nproc-per-node N --no-python -- ptrack train ...
     """
     if list_presets:
         for name in training_presets(what):

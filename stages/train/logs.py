@@ -4,6 +4,7 @@ progress line."""
 from __future__ import annotations
 
 import csv
+import io
 import sys
 import time
 from pathlib import Path
@@ -23,10 +24,13 @@ class RunLog:
         if step and path.exists():
             with path.open(newline="") as handle:
                 kept = [row for row in csv.DictReader(handle) if row.get("lr") and int(row["step"]) <= step]
-        self._steps = path.open("w", newline="")
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=_STEP_FIELDS)
+        writer.writeheader()
+        writer.writerows(kept)
+        write_atomically(path, text.getvalue().encode())  # a kill from now on takes no line that was there
+        self._steps = path.open("a", newline="")
         self._writer = csv.DictWriter(self._steps, fieldnames=_STEP_FIELDS)
-        self._writer.writeheader()
-        self._writer.writerows(kept)
         self._board = _board(run_dir / "tensorboard", step) if tensorboard else None
         self._began, self._seen, self._shown = time.monotonic(), 0, 0.0
 

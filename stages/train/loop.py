@@ -20,11 +20,11 @@ from typing import Protocol
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Dataset
 
 from configs.training import Phase, Training
 from posedata.atomic import write_atomically
+from posedata.errors import BadInput
 from stages.train.checkpoint import (
     Progress,
     State,
@@ -33,7 +33,7 @@ from stages.train.checkpoint import (
     save_checkpoint,
     save_weights,
 )
-from stages.train.distributed import Ranks, joined
+from stages.train.distributed import Ranks, joined, replicated
 from stages.train.loading import Share, batches
 from stages.train.logs import RunLog
 from stages.train.schedule import Plan, Stretch, learning_rate, minutes_at_end, plan, share_done
@@ -106,7 +106,7 @@ def train(model: nn.Module, task: Task, settings: Training, run_dir: Path, say: 
     one. Under `torchrun` every process calls it; the first one validates and writes.
 
     Raises:
-        BadInput: the checkpoint does not fit the model.
+        BadInput: the checkpoint does not fit the model, or the processes see different ones.
         KeyboardInterrupt: it was asked to end; the checkpoint is written.
     """
     with joined(settings.device) as (ranks, device), _asked_to_stop() as stop:
@@ -145,9 +145,13 @@ def _prepared(
         say(f"goes on from {run_dir / 'last.pt'}: {progress.seen} samples seen")
         for change in changed_settings(old, settings):
             say(f"a setting differs from the run's: {change}")
+    if ranks.differ(progress.steps, device):
+        raise BadInput(
+            f"{run_dir}: the run folder is not shared: the processes go on from different checkpoints (process "
+            f"{ranks.rank} from {progress.steps} steps); give --run a folder that all machines see"
+        )
     if ranks.world > 1:
-        # every process keeps its own batch statistics, as the published code's did; the first one's are saved
-        objective = DistributedDataParallel(objective, broadcast_buffers=False)
+        objective = replicated(objective)
     whole = plan(settings, task.epoch())
     log = None
     if ranks.first:
@@ -208,14 +212,16 @@ def _steps(
             if progress.steps % settings.log_steps == 0 or progress.steps == 1:
                 run.log.step(progress.steps, progress.seen, epoch, loss, rate)
         timed_out = ends is not None and ranks.any(progress.seconds >= ends, run.device)
-        if timed_out or progress.draws >= stretch.last or _over(run) or _due(run, seen_by_all):
+        validated = timed_out or progress.draws >= stretch.last or _over(run) or _due(run, seen_by_all)
+        if validated:
             if timed_out:
                 progress.draws = stretch.last
             _validate(run, height, rate)
-        elif _time_to_save(run):
+        # clocks differ, and a signal may reach one process alone: what one of them is to do, all do
+        stopped, save = ranks.each_any((stop(), not validated and _time_to_save(run)), run.device)
+        if stopped or save:
             _save(run)
-        if ranks.any(stop(), run.device):
-            _save(run)
+        if stopped:
             raise KeyboardInterrupt
         if timed_out or _over(run):
             return
@@ -231,10 +237,7 @@ def _step(run: _Run, source: Iterator[object]) -> tuple[float, float]:
     total = 0.0
     for part in range(settings.accumulate):
         batch = next(source)
-        for name in run.task.faulty(batch):
-            if name not in progress.faulty:
-                progress.faulty.append(name)
-                run.say(f"{name}: cannot be read as a picture; left out ({len(progress.faulty)} so far)")
+        _note_faulty(run, run.task.faulty(batch))
         last = part == settings.accumulate - 1
         apart = run.ranks.world > 1 and not last
         with run.objective.no_sync() if apart else nullcontext():
@@ -254,6 +257,13 @@ def _step(run: _Run, source: Iterator[object]) -> tuple[float, float]:
     progress.loss_sum += total
     progress.loss_count += 1
     return rate, total
+
+
+def _note_faulty(run: _Run, names: list[str]) -> None:
+    for name in names:
+        if name not in run.progress.faulty:
+            run.progress.faulty.append(name)
+            run.say(f"{name}: cannot be read as a picture; left out ({len(run.progress.faulty)} so far)")
 
 
 def _precision(settings: Training, device: torch.device) -> torch.dtype:
@@ -286,6 +296,7 @@ def _time_to_save(run: _Run) -> bool:
 
 def _save(run: _Run) -> None:
     run.saved = time.monotonic()
+    _note_faulty(run, run.ranks.union(run.progress.faulty))
     if run.ranks.first:
         save_checkpoint(run.run_dir / "last.pt", run.state, run.progress, run.settings)
 
@@ -319,7 +330,7 @@ def _validate(run: _Run, height: int, rate: float) -> None:
             progress.best = score
             save_weights(judged, run.run_dir / "best.safetensors", run.settings, run.task.half_weights)
         _keep_copy(run)
-        _save(run)
+    _save(run)
     run.progress.loss_sum, run.progress.loss_count = 0.0, 0
     run.ranks.wait()
     training_mode(run.state.model, run.settings)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from configs.training import DetectorTraining, PoseTraining, TrainingSet
+from configs.training import DetectorTraining, PoseTraining, Training, TrainingSet
+from posedata.errors import BadInput
 from posedata.synthetic.training_set import write_training_set
 from stages.train.cutouts import random_sprite, read_cutouts
-from stages.train.distributed import started_first
+from stages.train.distributed import joined
 from stages.train.samples import read_annotations
 
 
@@ -26,25 +26,52 @@ def made_sets(
     """
     sets = []
     if settings.rendered:
-        root = run_dir / f"rendered-{settings.rendered}-{settings.seed}"
+        root = run_dir / _folder("rendered", settings)
         sets.append(
             _once(
-                root, lambda: write_training_set(root, kind, settings.rendered, settings.seed, _empty(settings, say))
+                root,
+                settings,
+                lambda: write_training_set(root, kind, settings.rendered, settings.seed, _empty(settings, say)),
             )
         )
     if settings.composed and settings.cutouts is not None:
-        place = run_dir / f"composed-{settings.composed}-{settings.seed}"
-        sets.append(_once(place, lambda: _compose(place, settings, settings.cutouts, say)))
+        place = run_dir / _folder("composed", settings)
+        sets.append(_once(place, settings, lambda: _compose(place, settings, settings.cutouts, say)))
     return tuple(sets)
 
 
-def _once(root: Path, make: Callable[[], object]) -> TrainingSet:
-    if not started_first():  # of several processes one makes them
-        while not (root / "train.json").exists():
-            time.sleep(1)
-    if not (root / "train.json").exists():
-        make()
-    return TrainingSet(annotations=root / "train.json")
+def only_made(settings: Training, run_dir: Path, say: Callable[[str], None]) -> Training:
+    """The settings without the sets that a run would first have to make; these are told."""
+    missing = {}
+    for name in ("rendered", "composed"):
+        count = getattr(settings, name, 0)
+        if count and not (run_dir / _folder(name, settings) / "train.json").exists():
+            missing[name] = 0
+            say(f"{count} {name} pictures would be made first, in {run_dir}; what follows is without them")
+    return settings.model_copy(update=missing)
+
+
+def _folder(name: str, settings: Training) -> str:
+    return f"{name}-{getattr(settings, name)}-{settings.seed}"
+
+
+def _once(root: Path, settings: Training, make: Callable[[], object]) -> TrainingSet:
+    """Made by one of the processes while the others wait.
+
+    Raises:
+        BadInput: another process does not see them.
+    """
+    made = root / "train.json"
+    with joined(settings.device) as (ranks, device):
+        if ranks.first and not made.exists():
+            make()
+        ranks.wait()
+        if ranks.any(not made.exists(), device):
+            raise BadInput(
+                f"{root.parent}: the run folder is not shared: not all processes see the pictures that the first "
+                "made in it; give --run a folder that all machines see"
+            )
+    return TrainingSet(annotations=made)
 
 
 def _compose(

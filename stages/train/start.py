@@ -15,7 +15,7 @@ from posedata.errors import UsageError
 from stages.device import pick_device
 from stages.pose.networks import create
 from stages.train.checkpoint import Progress
-from stages.train.distributed import started_first
+from stages.train.distributed import joined
 from stages.train.init import load_initial
 from stages.train.loop import Task, train, training_mode
 from stages.train.schedule import learning_rate, plan
@@ -64,9 +64,9 @@ def _published(settings: Training, say: Callable[[str], None]) -> tuple[nn.Modul
 
 def start(settings: Training, run_dir: Path, say: Callable[[str], None]) -> Progress:
     """Trains; see `loop.train`."""
-    told = say if started_first() else _silent
-    model, task = prepare(settings, run_dir, told)
-    return train(model, task, settings, run_dir, say)
+    with joined(settings.device) as (ranks, _):  # from here on: one of the processes may have to make pictures first
+        model, task = prepare(settings, run_dir, say if ranks.first else _silent)
+        return train(model, task, settings, run_dir, say)
 
 
 def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> None:

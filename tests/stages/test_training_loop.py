@@ -18,7 +18,7 @@ import torch
 from safetensors import safe_open
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_training import PEOPLE, TinyTask, network, settings
+from tiny_training import PEOPLE, TinyTask, first_gradients, network, settings
 
 from posedata.errors import BadInput, PtrackError
 from stages.train.loop import train
@@ -44,7 +44,19 @@ def started(out: Path, *changes: str, new_session: bool = False, **environment: 
     out.mkdir(exist_ok=True)
     variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
     command = [sys.executable, str(SCRIPT), str(out), *changes]
-    return subprocess.Popen(command, env=variables, start_new_session=new_session)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if "RANK" in environment else {}
+    return subprocess.Popen(command, env=variables, start_new_session=new_session, text=True, **pipes)
+
+
+def together(*outs: Path, changes: tuple[str, ...] = ()) -> list[tuple[int, str]]:
+    """Processes of one training, a folder each: exit codes and what they wrote."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    group = {"WORLD_SIZE": str(len(outs)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    every = [started(out, *changes, RANK=str(r), LOCAL_RANK=str(r), **group) for r, out in enumerate(outs)]
+    said = [process.communicate(timeout=300)[0] for process in every]
+    return [(process.returncode, text) for process, text in zip(every, said)]
 
 
 def finished(process: subprocess.Popen) -> None:
@@ -52,16 +64,19 @@ def finished(process: subprocess.Popen) -> None:
 
 
 def test_two_processes_train_as_one_that_accumulates(tmp_path):
-    """Losses and weights to 1e-5; each process's running statistics are those of its own batches."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    both = [started(tmp_path / "two", RANK=str(r), LOCAL_RANK=str(r), **group) for r in range(2)]
+    """Losses, gradients and weights to 1e-5; each process's running statistics are those of its own batches. The
+    unreadable pictures of both are named and counted."""
+    both = together(tmp_path / "two", tmp_path / "two")
     model, task = network(), TinyTask()
-    train(model, task, settings(accumulate=2), tmp_path / "one", silent)
-    for process in both:
-        finished(process)
+    with first_gradients() as gradients:
+        train(model, task, settings(accumulate=2), tmp_path / "one", silent)
+    assert [code for code, _ in both] == [0, 0], both
+    assert not any("Warning" in text for _, text in both), both
+    named = [line for line in both[0][1].splitlines() if "cannot be read" in line]
+    assert [line.split(":")[0] for line in named] == ["picture-of-0.jpg", "picture-of-1.jpg"]
+    assert named[1].endswith("left out (2 so far)") and not both[1][1]
+    progress = torch.load(tmp_path / "two" / "run" / "last.pt", weights_only=True)["progress"]
+    assert progress["faulty"] == ["picture-of-0.jpg", "picture-of-1.jpg"]
     ranks = [torch.load(tmp_path / "two" / f"rank{r}.pt", weights_only=True) for r in range(2)]
     losses = [[float(loss) for _, loss in curve(run)] for run in (tmp_path / "one", tmp_path / "two" / "run")]
     assert len(losses[0]) == 2 * PEOPLE // 8 and losses[0] == pytest.approx(losses[1], abs=1e-5)
@@ -69,11 +84,25 @@ def test_two_processes_train_as_one_that_accumulates(tmp_path):
         if "running" not in key and "tracked" not in key:
             for rank in ranks:
                 torch.testing.assert_close(rank["weights"][key], value, atol=1e-5, rtol=1e-5)
+    assert len(gradients) == len(list(model.parameters()))
     for number, rank in enumerate(ranks):
-        mean = torch.zeros(4)
-        for seen, running in zip(task.batch_means[number::2], rank["running"], strict=True):
-            mean = 0.9 * mean + 0.1 * seen
-            torch.testing.assert_close(running, mean, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(rank["gradients"], gradients, atol=1e-5, rtol=1e-5)
+        for key, own, seen in (
+            ("running_mean", torch.zeros(4), task.batch_means),
+            ("running_var", torch.ones(4), task.batch_vars),
+        ):
+            for batch, running in zip(seen[number::2], rank[key], strict=True):
+                own = 0.9 * own + 0.1 * batch
+                torch.testing.assert_close(running, own, atol=1e-5, rtol=1e-5)
+
+
+def test_processes_that_see_different_run_folders_do_not_go_on(tmp_path):
+    train(network(), TinyTask(), settings(max_steps=3), tmp_path / "a" / "run", silent)
+    both = together(tmp_path / "a", tmp_path / "b")
+    assert [code for code, _ in both] == [BadInput.exit_code] * 2, both
+    for (_, text), steps in zip(both, (3, 0)):
+        assert "run: the run folder is not shared" in text and f"from {steps} steps" in text
+    assert not (tmp_path / "b" / "run").exists()
 
 
 @pytest.mark.parametrize("extra", [{}, {"ema": 0.9, "optimizer": "adam"}], ids=["plain", "averaged"])
@@ -97,6 +126,27 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_curve(tmp_path, extra):
         assert torch.equal(value, weights(tmp_path / "parts")[key]), key
     logs = [(tmp_path / run / "log.csv").read_text().splitlines() for run in ("whole", "parts")]
     assert [line.split(",")[3] for line in logs[0]] == [line.split(",")[3] for line in logs[1]]
+
+
+def test_a_kill_soon_after_a_resume_takes_no_lines_of_the_steps(tmp_path):
+    log, rows = tmp_path / "steps.csv", []
+
+    class Killed(TinyTask):
+        """Seven steps after a checkpoint; a kill leaves what the disk holds in that moment."""
+
+        def loss(self, model, batch, device):
+            if len(self.batch_means) == (7 if rows else 47):
+                rows.append(log.read_bytes())
+                raise SystemExit
+            return super().loss(model, batch, device)
+
+    used = settings(phases=({"epochs": 50, "batch": 2},), save_steps=40, log_steps=20)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            train(network(), Killed(), used, tmp_path, silent)
+        log.write_bytes(rows[-1])
+    lines = [[int(line.split(b",")[0]) for line in text.splitlines()[1:]] for text in rows]
+    assert lines == [[1, 20, 40]] * 3
 
 
 @pytest.mark.slow

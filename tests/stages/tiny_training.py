@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 import yaml
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.data import Dataset
 
 from configs.training import Phase, Training
+from posedata.errors import PtrackError
 from stages.train.loop import train
 
 PEOPLE = 24
@@ -34,9 +38,12 @@ class TinyTask:
 
     half_weights = False
 
-    def __init__(self) -> None:
+    def __init__(self, broken: tuple[str, ...] = ()) -> None:
+        self.broken = broken  # pictures of every batch that cannot be read
         self.batch_means: list[torch.Tensor] = []
+        self.batch_vars: list[torch.Tensor] = []
         self.running_means: list[torch.Tensor] = []
+        self.running_vars: list[torch.Tensor] = []
 
     def size(self, phase: Phase) -> tuple[int, int]:
         return 8, 8
@@ -51,14 +58,16 @@ class TinyTask:
         return torch.stack([r[0] for r in rows]), torch.stack([r[1] for r in rows])
 
     def faulty(self, batch: object) -> list[str]:
-        return []
+        return list(self.broken)
 
     def loss(self, model: nn.Module, batch: tuple, device: torch.device) -> torch.Tensor:
         pictures, labels = batch
         inner = model[0](pictures)
         self.batch_means.append(inner.mean(dim=(0, 2, 3)).detach())
+        self.batch_vars.append(inner.transpose(0, 1).flatten(1).var(dim=1).detach())
         out = model[1:](inner)
         self.running_means.append(model[1].running_mean.clone())
+        self.running_vars.append(model[1].running_var.clone())
         return nn.functional.binary_cross_entropy_with_logits(out, labels)
 
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
@@ -90,14 +99,35 @@ def settings(**more: object) -> Training:
     return Training.model_validate({**fixed, **more})
 
 
+@contextmanager
+def first_gradients() -> Iterator[list[torch.Tensor]]:
+    """The gradients that the first step of an optimiser takes."""
+    kept: list[torch.Tensor] = []
+
+    def keep(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        if not kept:
+            kept.extend(p.grad.clone() for group in optimizer.param_groups for p in group["params"])
+
+    handle = register_optimizer_step_pre_hook(keep)
+    try:
+        yield kept
+    finally:
+        handle.remove()
+
+
 def main() -> None:
     out, changes = Path(sys.argv[1]), dict(text.split("=", 1) for text in sys.argv[2:])
-    model, task = network(), TinyTask()
-    train(model, task, settings(**{k: yaml.safe_load(v) for k, v in changes.items()}), out / "run", print)
-    name = f"rank{os.environ.get('RANK', '0')}.pt"
-    torch.save(
-        {"weights": model.state_dict(), "running": task.running_means, "batches": task.batch_means}, out / name
-    )
+    rank = os.environ.get("RANK", "0")
+    model, task = network(), TinyTask((f"picture-of-{rank}.jpg",))
+    try:
+        with first_gradients() as gradients:
+            train(model, task, settings(**{k: yaml.safe_load(v) for k, v in changes.items()}), out / "run", print)
+    except PtrackError as error:
+        print(error)
+        sys.exit(error.exit_code)
+    content = {"weights": model.state_dict(), "gradients": gradients}
+    content |= {"running_mean": task.running_means, "running_var": task.running_vars}
+    torch.save(content, out / f"rank{rank}.pt")
 
 
 if __name__ == "__main__":
