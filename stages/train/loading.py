@@ -112,23 +112,38 @@ def _read(
     )
     source = iter(loader)
     try:
-        yield _checked(source)
+        yield _checked(source, workers)
+    except RuntimeError as error:  # the end of a worker is a signal, which may come in the midst of anything
+        if _LOST not in str(error):
+            raise
+        raise _lost(error) from None
     finally:
         if workers:  # else they would end with the iterator, which an exception's traceback keeps alive
-            source._shutdown_workers()
+            try:
+                source._shutdown_workers()
+            except RuntimeError as error:
+                if _LOST not in str(error):
+                    raise
 
 
-def _checked(source: Iterator[object]) -> Iterator[object]:
+_LOST = "DataLoader worker (pid"
+
+
+def _lost(error: Exception) -> PtrackError:
+    return PtrackError(
+        f"a process that reads training pictures was ended from outside ({str(error).strip() or 'in mid-batch'}); "
+        "where memory was short, give fewer loader_workers; the same command goes on"
+    )
+
+
+def _checked(source: Iterator[object], workers: int) -> Iterator[object]:
     while True:
         try:
             batch = next(source, None)
-        except RuntimeError as error:
-            if "DataLoader worker (pid" not in str(error):
+        except (EOFError, OSError) as error:
+            if not workers or str(error).startswith("Caught "):  # a mistake in reading, not in handing over
                 raise
-            raise PtrackError(
-                f"a process that reads training pictures was ended from outside ({str(error).strip()}); "
-                "where memory was short, give fewer loader_workers; the same command goes on"
-            ) from None
+            raise _lost(error) from None
         if batch is None:
             return
         if isinstance(batch, PtrackError):
