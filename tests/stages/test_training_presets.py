@@ -1,13 +1,15 @@
-"""Every training preset: valid, and three steps of the optimiser on small data and the shallowest network of its
-family; four by the command at full size.
+"""Every training preset: valid, and three steps of its own network's optimiser on small data at reduced input; one of
+each family by the command at full size, and validated.
 
-Quick tests train on rendered people, slow ones on crops of the development data.
+Quick tests train the small presets on rendered people, slow ones every preset on pictures of the development data.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,13 +20,15 @@ import torch
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_sets import data_of, lay_out
+from small_sets import data_of, lay_out, shorten
 
 from configs.errors import SettingsError
 from configs.models import find_model
 from configs.recipes import BottomUpTraining, HeatmapTraining, WarperTraining
+from configs.training import DetectorTraining, OwnTraining
 from configs.training_presets import KINDS, training_presets, training_settings
 from posedata.errors import BadInput, UsageError
+from posedata.synthetic import write_posetrack18
 from posedata.synthetic.training_set import write_training_set
 from stages.train.datasets.crops import CropRecipe, plain_view, seen_joints
 from stages.train.heatmaps import HeatmapTask
@@ -32,7 +36,8 @@ from stages.train.loop import train
 from stages.train.start import prepare, rehearse
 from stages.train.targets import heatmap_targets
 
-PUBLISHED = [(what, name) for what in KINDS for name in training_presets(what) if not name.startswith("compact")]
+EVERY = [(what, name) for what in KINDS for name in training_presets(what)]
+PUBLISHED = [(what, name) for what, name in EVERY if not name.startswith("compact")]
 QUICK = {"mrheat2-small", "posewarper-small", "simplepose-small"}
 SMALL = (
     "max_steps=3",
@@ -43,15 +48,6 @@ SMALL = (
     "tensorboard=false",
     "precision=fp32",
 )
-# the shallowest network of each family: depth changes nothing of how it is trained, but takes minutes
-SHALLOW = {
-    "pose_resnet": {"num_layers": 18},
-    "mrheat": {"num_layers": 18},
-    "mrfea": {"num_layers": 50},
-    "pose_hrnet": {"width": 16},
-    "posewarper": {"width": 16},
-    "imhn": {"nstack": 1, "increase": 16},
-}
 
 
 def silent(_: str) -> None:
@@ -68,33 +64,47 @@ def rendered(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def real(test_data, tmp_path_factory) -> Path:
-    """People of the training crops in every layout."""
-    return lay_out(tmp_path_factory.mktemp("real"), test_data / "train" / "pose" / "train.json", "ptrack-19", 4)
+    """Training pictures: the first few of the sets of the bundled networks, and their people in every layout."""
+    root, train = tmp_path_factory.mktemp("real"), test_data / "train"
+    shorten(train / "pose", root / "compact-pose", 4)
+    shorten(train / "detect", root / "compact-detector", 4)
+    return lay_out(root, train / "pose" / "train.json", "ptrack-19", 4)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder, gone afterwards: the checkpoints of a deep network take a gigabyte."""
+    yield tmp_path / "run"
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
 
 
 def reduced(what: str, preset: str, data: Path, *more: str):
+    """The preset's settings, but for what it looks at: few and small pictures."""
     settings = training_settings(what, preset, data, (*SMALL, *more))
-    size = (128, 128) if isinstance(settings, BottomUpTraining) else (96, 64)
-    phases = tuple(p.model_copy(update={"size": size, "batch": 2, "epochs": 5}) for p in settings.phases)
-    family = find_model(settings.model, "pose").architecture
-    options = next((o for name, o in SHALLOW.items() if family.startswith(name)), {})
-    return settings.model_copy(update={"phases": phases, "options": options})
+    square = isinstance(settings, BottomUpTraining | DetectorTraining)
+    small = {"size": (128, 128) if square else (96, 64), "batch": 2, "samples": None, "epochs": 5}
+    phases = tuple(p.model_copy(update=small) for p in settings.phases)
+    made = {"rendered": 4} if isinstance(settings, OwnTraining) else {}
+    return settings.model_copy(update={"phases": phases, **made})
 
 
 def three_steps(what: str, preset: str, data: Path, run: Path) -> None:
-    """Trains; losses are numbers, figures are there, and what has to learn has changed."""
+    """Trains; losses are numbers, figures are there, what has to learn has changed, and all of it was written."""
     settings = reduced(what, preset, data)
     model, task = prepare(settings, run, silent)
+    if isinstance(settings, BottomUpTraining):  # it is validated on whole pictures: small ones too
+        task.entry = task.entry.model_copy(update={"frame_height": 128})
     before = {k: v.detach().clone() for k, v in model.named_parameters()}
     progress = train(model, task, settings, run, silent)
     [row] = progress.history
     assert progress.steps == 3 and progress.skipped == 0 and 0 < row["loss"] < 1e4
-    assert {"ap", "poseval_ap", "pckh"} & set(row)
-    after = load_file(run / "best.safetensors")
-    changed = {k for k, v in before.items() if not torch.equal(v, after[k])}
+    assert {"ap", "oks", "poseval_ap", "pckh"} & set(row)
+    changed = {k for k, v in model.named_parameters() if not torch.equal(v, before[k])}
     frozen = {k for k, v in model.named_parameters() if not v.requires_grad}
     assert changed and not changed & frozen
     assert bool(frozen) == isinstance(settings, WarperTraining)
+    written = load_file(run / "best.safetensors")
+    assert set(written) == set(model.state_dict()) and all(v.isfinite().all() for v in written.values())
 
 
 @pytest.mark.parametrize("what, preset", [p for p in PUBLISHED if p[1] in QUICK])
@@ -103,45 +113,64 @@ def test_small_presets_train(what, preset, rendered, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what, preset", [p for p in PUBLISHED if p[1] not in QUICK])
-def test_every_preset_takes_three_steps(what, preset, real, tmp_path):
-    three_steps(what, preset, data_of(real, preset), tmp_path)
+@pytest.mark.parametrize("what, preset", EVERY)
+def test_every_preset_takes_three_steps(what, preset, real, run):
+    three_steps(what, preset, data_of(real, preset), run)
+
+
+def ptrack(*words: object) -> str:
+    """What the command prints, in a process of its own."""
+    command = [str(Path(sys.executable).with_name("ptrack")), *map(str, words)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "what, preset",
+    "what, preset, heads",
     [
-        ("pose", "pose-resnet50-coco-256x192"),
-        ("pose", "hrnet-w32-mpii-256x256"),
-        ("warper", "posewarper-posetrack18"),
-        ("bottom-up", "simplepose-384"),
+        ("pose", "pose-resnet50-coco-256x192", ("AP", "AP .5", "AP (M)", "AR")),
+        ("pose", "mrheat1-resnet50-coco-256x192", ("AP", "AP .5", "AP (M)", "AR")),
+        ("pose", "hrnet-w32-mpii-256x256", ("Shoulder", "Ankle", "Mean", "Mean@0.1")),
+        ("warper", "posewarper-posetrack18", ("Head", "Ankl", "Total")),
+        ("bottom-up", "simplepose-384", ("AP", "AP .5", "AP (M)", "AR")),
     ],
 )
-def test_the_command_at_full_size(what, preset, real, tmp_path):
-    settings = training_settings(what, preset, data_of(real, preset))
-    size = f"size: {list(settings.phases[0].size)}, " if settings.phases[0].size else ""
-    command = [str(Path(sys.executable).with_name("ptrack")), "train", what, "--preset", preset]
-    command += ["--data", str(data_of(real, preset)), "--run", str(tmp_path / "run")]
-    for change in (*SMALL, f"phases=[{{{size}epochs: 3, batch: 1}}]"):
-        command += ["--set", change]
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    written = {p.name for p in (tmp_path / "run").iterdir()}
-    assert {"settings.json", "log.csv", "steps.csv", "curves.png", "last.pt", "best.safetensors"} <= written
-    assert "samples=3 " in done.stdout
-    if what == "warper":
-        return
+def test_the_command_at_full_size_and_the_table_of_what_it_trained(what, preset, heads, real, run):
     data = data_of(real, preset)
-    coco, weights = data.name == "coco", tmp_path / "run" / "best.safetensors"
-    given = data / ("annotations/person_keypoints_val2017.json" if coco else "annot/valid.json")
-    images = data / ("images/val2017" if coco else "images")
-    command = [command[0], "validate", settings.model, "--dataset", data.name, "--annotations", str(given)]
-    command += ["--images", str(images), "--checkpoint", str(weights), "--no-compile", "--threads", "1"]
-    command += [] if what == "bottom-up" else ["--gt-boxes"]
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert ("AP" if coco else "Mean@0.1") in done.stdout
+    settings = training_settings(what, preset, data)
+    size = f"size: {list(settings.phases[0].size)}, " if settings.phases[0].size else ""
+    changes = (*SMALL, f"phases=[{{{size}epochs: 3, batch: 1}}]")
+    assignments = [word for change in changes for word in ("--set", change)]
+    said = ptrack("train", what, "--preset", preset, "--data", data, "--run", run, *assignments)
+    written = {p.name for p in run.iterdir()}
+    assert {"settings.json", "log.csv", "steps.csv", "curves.png", "last.pt", "best.safetensors"} <= written
+    assert "samples=3 " in said
+    told = ["--checkpoint", run / "best.safetensors", "--no-compile", "--threads", 1]
+    told += [] if what == "bottom-up" else ["--gt-boxes"]
+    table = ptrack("validate", settings.model, *validated_on(data, run), *told).splitlines()
+    row = next(k for k, line in enumerate(table) if line.startswith(f"{settings.model} "))
+    names, cells = re.split(r" {2,}", table[row - 1].strip()), table[row].split()[1:]
+    assert set(heads) <= set(names) and len(cells) == len(names)
+    assert all(cell == "-" or 0 <= float(cell) <= 100 for cell in cells) and cells[-1] != "-"
+
+
+def validated_on(data: Path, run: Path) -> list[object]:
+    """Arguments of `ptrack validate`: the layout's pictures, or of PoseTrack, which are videos, rendered ones."""
+    if data.name == "coco":
+        return [
+            "--annotations",
+            data / "annotations/person_keypoints_val2017.json",
+            "--images",
+            data / "images/val2017",
+        ]
+    if data.name == "mpii":
+        return ["--dataset", "mpii", "--annotations", data / "annot/valid.json", "--images", data / "images"]
+    root = run / "posetrack"
+    annotations = write_posetrack18(root, frames=2, size=(320, 240), people=1).parent
+    return ["--dataset", "posetrack", "--annotations", annotations, "--images", root]
 
 
 def test_every_preset_is_valid_cites_its_source_and_names_a_known_model(tmp_path):
