@@ -76,7 +76,7 @@ def main() -> None:
     baseline, warper = options.out / "baseline", options.out / "warper"
     trained("pose", "posewarper-small-baseline", data, baseline, settings)
     init = ("--init", str(baseline / "best.safetensors"))
-    # the files are sparse already; validation, of each frame with itself, says little of moving labels
+    # the files are sparse already; the last weights are taken, so that validation need not be long
     trained("warper", MODEL, data, warper, (*settings, "label_every=1", "validate_limit=100"), *init)
     test = ("--split", "test", "--every", EVERY, "--reach", REACH, "--threads", options.threads)
     model = ("--model", MODEL, "--checkpoint", warper / "last.pt")
@@ -140,7 +140,8 @@ def fill(data: Path, out: Path) -> None:
         wanted = sources(labels.frames, people, REACH)
         ways = {"copied": copied(people, wanted), "flow": carried(sequence, labels, people, wanted)}
         for way, moved in ways.items():
-            write_labels(out / way / f"{sequence.id}.json", labels, people, moved)
+            rows = [(frame, *rest) for frame, rest in moved.items()]
+            write_labels(out / way / f"{sequence.id}.json", labels, people, rows)
 
 
 def copied(people: Mapping[int, FrameLabels], wanted: Mapping[int, int]) -> Moved:

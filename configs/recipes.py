@@ -52,15 +52,15 @@ class HeatmapTraining(_Published):
     half_body_joints: int = 8
     reduced_decode: bool = True  # JPEG files of large people are decoded smaller
     validate_flip: bool = True  # flip test when validating
+    label_every: int = Field(1, ge=1)  # of PoseTrack, train on every so many labelled frames of a sequence only,
+    label_first: int = Field(3, ge=0)  # beginning with this one
 
 
 class WarperTraining(HeatmapTraining):
-    """`ptrack train warper`: PoseWarper's warping stage on pairs of frames, sparsely labelled."""
+    """`ptrack train warper`: PoseWarper's warping stage on pairs of frames."""
 
     kind: Literal["warper"] = "warper"
     reach: int = Field(2, ge=0)  # frames between the two, each way; the paper says 3
-    label_every: int = Field(1, ge=1)  # use the labels of every so many labelled frames of a sequence only
-    label_first: int = Field(3, ge=0)  # beginning with this one
     freeze: bool = True  # the backbone's weights
     validate_flip: bool = False  # as published, PoseWarper has no flip test
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from configs.models import find_model
 from posedata.errors import BadInput, PtrackError, SequenceFailed, UsageError
-from posedata.formats.labels import FrameLabels, SequenceLabels, read_labels, write_labels
+from posedata.formats.labels import SequenceLabels, read_labels, write_labels
 from posedata.sequences import KINDS, Sequence, discover
 from posedata.video import open_sequence
 from posetrack_cli.options import GroupedCommand, hardware_options, option_of
@@ -28,6 +29,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @_FILES("--split", help="Of a PoseTrack root: train, val or test.")
 @_WHAT("--model", default="posewarper-w48", show_default=True, help="A PoseWarper, see `ptrack models`.")
 @_WHAT("--checkpoint", type=_FILE, required=True, help="Its weights.")
+@_WHAT(
+    "--mode",
+    type=click.Choice(("nearest", "augment")),
+    default="nearest",
+    show_default=True,
+    help="A frame takes its nearest label, or every label goes to all frames within reach.",
+)
 @_WHAT("--reach", type=click.IntRange(1, 30), default=3, show_default=True, help="Frames each way.")
 @_WHAT("--every", type=click.IntRange(1), help="Keep only every N-th label, to try out how well it works.")
 @option_of("Other")("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -35,14 +43,28 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option_of("Other")("-v", "verbose", count=True, help="-vv shows tracebacks.")
 @hardware_options
 def propagate_command(
-    video_dir, annotations, out, kind, split, model, checkpoint, reach, every, as_json, quiet, verbose, **options
+    video_dir,
+    annotations,
+    out,
+    kind,
+    split,
+    model,
+    checkpoint,
+    mode,
+    reach,
+    every,
+    as_json,
+    quiet,
+    verbose,
+    **options,
 ) -> int:
     """Moves the labels of sparsely labelled sequences to the frames around them (PoseWarper, arXiv 1906.04016) and
-    writes DIR/SEQUENCE.json in PoseTrack18's form, which is COCO's. An added person says in `propagated_from` which
-    image it comes from.
+    writes DIR/SEQUENCE.json in PoseTrack18's form, which is COCO's: the labels, and the people added, who say in
+    `propagated_from` which image they come from. --mode augment makes a set to train on, in which a frame may have
+    people from several labels.
 
-    VIDEO_DIR is a PoseTrack18 or 21 root, whose own annotations are the labels, or anything else together with
-    --annotations."""
+    VIDEO_DIR is a PoseTrack root, whose own annotations are the labels, or anything else together with
+    --annotations. DIR lies beside the annotations, not among them: VIDEO_DIR/propagated is where presets look."""
     from stages.device import runtime
     from stages.pose.checkpoints import network_of
     from stages.train.propagation import Propagator
@@ -50,6 +72,7 @@ def propagate_command(
     entry = find_model(model, "pose")
     if entry.architecture != "posewarper_pair":
         raise UsageError(f"--model {model}: only a PoseWarper moves poses through time; see `ptrack models`")
+    _refuse_split(out)
     found = discover(video_dir, kind, split)
     if annotations is not None and len(found.sequences) != 1:
         raise UsageError(
@@ -62,7 +85,7 @@ def propagate_command(
         for sequence in found.sequences:
             bar.set_description(sequence.id)
             try:
-                rows.append(_sequence(sequence, annotations, out, propagator, reach, every, bar.update))
+                rows.append(_sequence(sequence, annotations, out, propagator, mode, reach, every, bar.update))
             except (BadInput, SequenceFailed) as error:
                 failed.append(error)
                 click.echo(f"ptrack: {sequence.id}: {error}", err=True)
@@ -78,14 +101,14 @@ def propagate_command(
 
 
 def _sequence(
-    sequence: Sequence, annotations, out: Path, propagator, reach: int, every: int | None, progress
+    sequence: Sequence, annotations, out: Path, propagator, mode: str, reach: int, every: int | None, progress
 ) -> dict:
     """One sequence, from its labels to the written file; what the table says of it.
 
     Raises:
         BadInput: the labels or the frames cannot be used.
     """
-    from stages.train.propagation import chosen_labels, kept, propagate, sources
+    from stages.train.propagation import chosen_labels, kept, propagate, sources, spread
 
     path = annotations or sequence.annotation
     if sequence.fault:
@@ -96,8 +119,10 @@ def _sequence(
     if not labels.people:
         raise BadInput(f"{path}: no image is labelled; there is nothing to propagate")
     people = labels.people if every is None else kept(labels.people, chosen_labels(labels.people, every, reach))
-    wanted = sources(labels.frames, people, reach)
-    moved: dict[int, tuple[int, FrameLabels, object]] = {}
+    if mode == "augment":
+        wanted = spread(labels.frames, people, reach)
+    else:
+        wanted = list(sources(labels.frames, people, reach).items())
     with open_sequence(sequence) as frames:
 
         def counted():
@@ -105,18 +130,32 @@ def _sequence(
                 yield frame
                 progress()
 
-        for frame, source, found, scores in propagate(counted(), people, wanted, propagator, reach):
-            moved[frame] = (source, found, scores)
+        moved = list(propagate(counted(), people, wanted, propagator, reach))
+    reached = {frame for frame, *_ in moved} - set(people)
     file = out / f"{sequence.id}.json"
     count = write_labels(file, labels, people, moved)
     return {
         "sequence": sequence.id,
         "labelled": len(people),
-        "propagated": len(moved),
-        "unreached": len(labels.frames) - len(people) - len(moved),
+        "propagated": len(reached),
+        "unreached": len(labels.frames) - len(people) - len(reached),
         "people": count,
         "file": str(file),
     }
+
+
+def _refuse_split(out: Path) -> None:
+    """
+    Raises:
+        UsageError: what is written would be a split of a PoseTrack root from then on, or take its annotations' place.
+    """
+    whole = Path(os.path.abspath(out))
+    for folder in (whole, *whole.parents):
+        if folder.name in ("annotations", "posetrack_data") and (folder.parent / "images").is_dir():
+            raise UsageError(
+                f"--out {out}: lies among the annotations of {folder.parent}, of which it would become a split; name "
+                f"a folder beside them, such as {folder.parent / 'propagated'}"
+            )
 
 
 def _code(failed: list[PtrackError], count: int) -> int:

@@ -1,4 +1,4 @@
-"""Labelled joints in PoseTrack18's form (COCO's with sequences): read frame by frame, written with joints added."""
+"""Labelled joints of PoseTrack files: read frame by frame, written in PoseTrack18's form with joints added."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import orjson
 from posedata.atomic import write_atomically
 from posedata.boxes import of_keypoints, xywh_to_xyxy, xyxy_to_xywh
 from posedata.errors import BadInput
+from posedata.formats.annolist_labels import in_form_of_2018
 from posedata.formats.fields import numbers
 from posedata.jsonio import read_json
 from posedata.record_header import Json
@@ -29,10 +30,12 @@ class FrameLabels:
     keypoints: np.ndarray  # [N, 17, 2] float32 pixels, PoseTrack's 17 joints
     visible: np.ndarray  # [N, 17] bool, labelled joints
     track_ids: np.ndarray  # [N] int64, -1 = none
+    areas: np.ndarray  # [N] float32 square pixels, as labelled; the boxes' where it is not
 
     def __post_init__(self) -> None:
         count = len(self.boxes)
-        for name, tail in (("boxes", (4,)), ("keypoints", (_JOINTS, 2)), ("visible", (_JOINTS,)), ("track_ids", ())):
+        tails = {"boxes": (4,), "keypoints": (_JOINTS, 2), "visible": (_JOINTS,), "track_ids": (), "areas": ()}
+        for name, tail in tails.items():
             shape = getattr(self, name).shape
             if shape != (count, *tail):
                 raise ValueError(f"{name} must have shape {[count, *tail]}, not {list(shape)}")
@@ -54,17 +57,20 @@ class SequenceLabels:
 def read_labels(path: Path, sequence: Sequence) -> SequenceLabels:
     """The labels of a sequence from an annotation file.
 
-    An image is labelled where it says `is_labeled`, else where somebody is annotated on it. Its frame is its own
-    `frame`; else its place in the list where the file defines the sequence; else the frame of its file's name.
+    The file is in the form of PoseTrack18, which is COCO's, or PoseTrack17. An image is labelled where it says
+    `is_labeled`, else where somebody is annotated on it. Its frame is its own `frame`; else its place in the list
+    where the file defines the sequence; else the frame of its file's name.
 
     Raises:
-        BadInput: the file is not in PoseTrack18's form, or lists images that are no frames of the sequence.
+        BadInput: the file is in neither form, or lists images that are no frames of the sequence.
     """
     content = read_json(path)
+    if isinstance(content, dict) and "annolist" in content:
+        content = in_form_of_2018(content, path)
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("images", "annotations")):
         raise BadInput(
-            f"{path}: has no lists 'images' and 'annotations'; give labels in PoseTrack18's or COCO's form "
-            "(poseval converts PoseTrack17 files)"
+            f"{path}: has no lists 'images' and 'annotations', nor 'annolist'; give labels in the form of COCO, "
+            "PoseTrack18 or PoseTrack17"
         )
     images = _images(content["images"], path, sequence)
     of_image: dict[int, list[dict[str, Json]]] = {image["id"]: [] for _, image in images}
@@ -72,7 +78,7 @@ def read_labels(path: Path, sequence: Sequence) -> SequenceLabels:
         if not isinstance(entry, dict) or type(entry.get("image_id")) is not int:
             raise BadInput(f"{path}: annotations[{place}].image_id is missing or no whole number; write its image's")
         if entry["image_id"] in of_image:
-            of_image[entry["image_id"]].append({**entry, "where": f"{path}: annotations[{place}]"})
+            of_image[entry["image_id"]].append({"where": f"{path}: annotations[{place}]", **entry})
     people = {}
     for frame, image in images:
         rows = of_image[image["id"]]
@@ -87,22 +93,25 @@ def write_labels(
     path: Path,
     labels: SequenceLabels,
     given: Mapping[int, FrameLabels],  # frame -> people as they were labelled
-    moved: Mapping[int, tuple[int, FrameLabels, np.ndarray]],  # frame -> labelled frame, people, scores [N, 17]
+    moved: Iterable[tuple[int, int, FrameLabels, np.ndarray]],  # frame, labelled frame, people, scores [N, 17]
 ) -> int:
-    """Writes all images, and the people of both kinds of frames; the number of people written.
+    """Writes all images, and on each the people given there, then those moved there, if from several frames one after
+    the other; the number of people written.
 
     `scores` are those of the joints, 1 for labelled ones, so that poseval can read the file as predictions, too.
     """
     annotations: list[dict[str, object]] = []
     ids = {frame: image["id"] for frame, image in zip(labels.frames, labels.images)}
+    came: dict[int, list[tuple[int, FrameLabels, np.ndarray]]] = {}
+    for frame, *rest in moved:
+        came.setdefault(frame, []).append(tuple(rest))
     images = []
     for frame, image in zip(labels.frames, labels.images):
-        there = frame in given or frame in moved
+        there = frame in given or frame in came
         images.append({**image, "is_labeled": there} | ({"frame_id": image["id"]} if "frame_id" not in image else {}))
         if frame in given:
             annotations += _entries(given[frame], given[frame].visible.astype(np.float64), ids[frame], None)
-        elif frame in moved:
-            source, people, scores = moved[frame]
+        for source, people, scores in came.get(frame, ()):
             annotations += _entries(people, scores, ids[frame], ids[source])
     for number, entry in enumerate(annotations, 1):
         entry["id"] = number
@@ -122,7 +131,7 @@ def _entries(people: FrameLabels, scores: np.ndarray, image: int, source: int | 
             "category_id": 1,
             "track_id": int(people.track_ids[row]),
             "bbox": boxes[row],
-            "area": float(boxes[row, 2] * boxes[row, 3]),
+            "area": round(float(people.areas[row]), 3),
             "iscrowd": 0,
             "num_keypoints": int(there.sum()),
             "keypoints": np.concatenate([points, 2.0 * there[:, None]], axis=1).ravel(),
@@ -163,6 +172,7 @@ def _people(rows: list[dict[str, Json]]) -> FrameLabels:
     visible = np.zeros((len(rows), _JOINTS), bool)
     boxes = np.zeros((len(rows), 4), np.float32)
     ids = np.full(len(rows), -1, np.int64)
+    areas = np.zeros(len(rows), np.float32)
     for row, entry in enumerate(rows):
         where = str(entry["where"])
         given = numbers(entry, "keypoints", where) if "keypoints" in entry else np.zeros(0)
@@ -175,6 +185,8 @@ def _people(rows: list[dict[str, Json]]) -> FrameLabels:
             boxes[row] = xywh_to_xyxy(box)
         else:
             boxes[row] = of_keypoints(keypoints[row : row + 1], visible[row : row + 1])[0]
+        areas[row] = numbers({"area": [entry["area"]]}, "area", where)[0] if entry.get("area") else 0
         ids[row] = entry["track_id"] if type(entry.get("track_id")) is int else -1
     some = visible.any(axis=1)
-    return FrameLabels(boxes[some], keypoints[some], visible[some], ids[some])
+    areas = np.where(areas > 0, areas, (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
+    return FrameLabels(boxes[some], keypoints[some], visible[some], ids[some], areas[some])

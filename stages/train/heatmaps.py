@@ -19,6 +19,7 @@ from stages.pose.decode import decode_quarter
 from stages.pose.flip import flip_merged
 from stages.tensors import normalise
 from stages.train.datasets.crops import CropRecipe, CropSamples, unreadable
+from stages.train.datasets.pairs import sparse
 from stages.train.datasets.people import Person, Unreadable, read_people
 from stages.train.loading import whole
 from stages.train.losses import joints_mse, joints_ohkm
@@ -40,7 +41,8 @@ class HeatmapTask:
         if self.entry.skeleton is None or self.entry.mean is None:
             raise UsageError(f"model: {settings.model} is no top-down network; see `ptrack models`")
         self.skeleton = SKELETONS[self.entry.skeleton]
-        self.people = self._selected(self._read(settings.train, say), say)
+        _check_sequences(settings)
+        self.people = self._selected(self._sparse(self._read(settings.train, say), say), say)
         self.validation = self._read((settings.val,), say)[: settings.validate_limit]
         self._unreadable = Unreadable(say)
         say(f"{len(self.people)} people to train on, {len(self.validation)} to validate on")
@@ -49,6 +51,14 @@ class HeatmapTask:
     def _read(self, sources: Sequence[PoseSource], say: Callable[[str], None]) -> list[Person]:
         height, width = self.size(self.settings.phases[0])
         return [p for source in sources for p in read_people(source, self.skeleton, width / height, say)]
+
+    def _sparse(self, people: list[Person], say: Callable[[str], None]) -> list[Person]:
+        every = self.settings.label_every
+        if every == 1:
+            return people
+        kept = sparse(people, every, self.settings.label_first)
+        say(f"labels of every {every} frames: {len(kept)} of {len(people)} people")
+        return kept
 
     def _selected(self, people: list[Person], say: Callable[[str], None]) -> list[Person]:
         if not self.settings.select:
@@ -106,6 +116,10 @@ class HeatmapTask:
             return joints_ohkm(maps, targets, weights, min(self.settings.hardest, weights.shape[1]))
         return joints_mse(maps, targets, weights)
 
+    def judged(self, people: Sequence[Person], recipe: CropRecipe) -> Dataset:
+        """The people in order and unchanged, as the network is asked about them."""
+        return CropSamples(people, self.skeleton, recipe, None)
+
     @torch.inference_mode()
     def validate(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         joints, scores = self.predicted(model, self.validation, device)
@@ -122,7 +136,7 @@ class HeatmapTask:
         """Joints [N, K, 2] pixels and scores [N, K] of people on their boxes, decoded as published."""
         phase = self.settings.phases[-1]
         recipe = CropRecipe(self.size(phase), self.entry.colour == "RGB", reduced=self.settings.reduced_decode)
-        samples = CropSamples(people, self.skeleton, recipe, None)
+        samples = self.judged(people, recipe)
         order = torch.from_numpy(self.skeleton.flip_order).to(device)
         cells, scores = [], []
         with whole(samples, _VALIDATION_BATCH, self.settings.loader_workers) as batches:
@@ -140,3 +154,17 @@ class HeatmapTask:
         centre, scale = np.stack([p.centre for p in people]), np.stack([p.scale for p in people])
         back = published_matrices(centre, scale, size, inverse=True)
         return transform_points(np.concatenate(cells), back), np.concatenate(scores)
+
+
+def _check_sequences(settings: HeatmapTraining) -> None:
+    """
+    Raises:
+        UsageError: labels are to be sparse in time where pictures have none.
+    """
+    for source in settings.train if settings.label_every > 1 else ():
+        if source.format not in ("posetrack", "annolist"):
+            raise UsageError(
+                f"label_every={settings.label_every}: counts the labelled frames of a sequence, and "
+                f"{source.annotations} is read as {source.format}, whose pictures are no sequences; leave it at 1, "
+                "or train on PoseTrack alone"
+            )

@@ -1,8 +1,9 @@
-"""Video pose propagation: labelled poses moved to the frames around by PoseWarper (arXiv 1906.04016, section 3.2)."""
+"""Labelled poses moved to the frames around by PoseWarper: video pose propagation, and more data to train on (arXiv
+1906.04016, section 3.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +64,19 @@ def sources(
                 found[frame] = near[0]
                 break
     return found
+
+
+def spread(
+    frames: Collection[int],  # that there are
+    labelled: Collection[int],
+    reach: int = REACH,
+) -> list[tuple[int, int]]:
+    """(frame, labelled frame) for every labelled frame and every frame up to `reach` from it, with labels of its own
+    or without. Source: PoseWarper's script that augments training data (Apache-2.0), which does not ask whether the
+    frame exists."""
+    there = set(frames)
+    steps = [sign * distance for distance in range(1, reach + 1) for sign in (-1, 1)]
+    return sorted((frame + step, frame) for frame in labelled for step in steps if frame + step in there)
 
 
 class Propagator:
@@ -128,11 +142,11 @@ class Propagator:
 def propagate(
     frames: Iterator[Frame],
     people: Mapping[int, FrameLabels],  # labelled frame -> its people
-    wanted: Mapping[int, int],  # frame -> labelled frame, as `sources` gives it
+    wanted: Iterable[tuple[int, int]],  # (frame, labelled frame), as `sources` or `spread` gives them
     propagator: Propagator,
     reach: int = REACH,
 ) -> Iterator[tuple[int, int, FrameLabels, np.ndarray]]:
-    """(frame, labelled frame, people, scores [N, 17]) of every wanted frame that has a picture, in order; holds the
+    """(frame, labelled frame, people, scores [N, 17]) of wanted pairs whose frames have pictures, in order; holds the
     pictures of 2 * reach + 1 frames at most."""
     pictures: dict[int, np.ndarray | None] = {}
     waiting = sorted(wanted)
@@ -140,8 +154,8 @@ def propagate(
 
     def ready(newest: int) -> Iterator[tuple[int, int, FrameLabels, np.ndarray]]:
         nonlocal at
-        while at < len(waiting) and max(waiting[at], wanted[waiting[at]]) <= newest:
-            frame, source = waiting[at], wanted[waiting[at]]
+        while at < len(waiting) and max(waiting[at]) <= newest:
+            frame, source = waiting[at]
             at += 1
             here, there = pictures.get(source), pictures.get(frame)
             if here is not None and there is not None:

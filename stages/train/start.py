@@ -19,6 +19,7 @@ from stages.train.distributed import joined
 from stages.train.init import load_initial
 from stages.train.loop import Task, train, training_mode
 from stages.train.schedule import learning_rate, plan
+from stages.train.warper import check_beginning, freeze
 
 
 def prepare(settings: Training, run_dir: Path, say: Callable[[str], None]) -> tuple[nn.Module, Task]:
@@ -49,7 +50,7 @@ def prepare(settings: Training, run_dir: Path, say: Callable[[str], None]) -> tu
 def _published(settings: Training, say: Callable[[str], None]) -> tuple[nn.Module, Task]:
     from stages.train.crowd_task import CrowdTask
     from stages.train.heatmaps import HeatmapTask
-    from stages.train.warper import WarperTask, freeze
+    from stages.train.warper import WarperTask
 
     kinds = {WarperTraining: WarperTask, HeatmapTraining: HeatmapTask, BottomUpTraining: CrowdTask}
     task = kinds[type(settings)](settings, say)
@@ -64,6 +65,7 @@ def _published(settings: Training, say: Callable[[str], None]) -> tuple[nn.Modul
 
 def start(settings: Training, run_dir: Path, say: Callable[[str], None]) -> Progress:
     """Trains; see `loop.train`."""
+    check_beginning(settings)
     with joined(settings.device) as (ranks, _):  # from here on: one of the processes may have to make pictures first
         model, task = prepare(settings, run_dir, say if ranks.first else _silent)
         return train(model, task, settings, run_dir, say)
@@ -71,6 +73,7 @@ def start(settings: Training, run_dir: Path, say: Callable[[str], None]) -> Prog
 
 def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> None:
     """Reads the data, runs one batch forward and back on the device, and says what a run would be."""
+    check_beginning(settings)
     torch.set_num_threads(settings.threads)
     model, task = prepare(settings, run_dir, say)
     device = pick_device(settings.device)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from posedata.formats.labels import read_labels, write_labels
+from posedata.sequence import FrameRef, Sequence
 from posedata.skeletons import COCO_17, MPII_16, POSETRACK_15, POSETRACK_17, SKELETONS, Skeleton, mapping
 
 
@@ -20,7 +22,7 @@ def lay_out(root: Path, annotations: Path, skeleton: str, count: int) -> Path:
     for folder in (coco / "annotations", mpii / "annot", mpii / "images"):
         folder.mkdir(parents=True)
     for tracked in (eighteen, seventeen):
-        for part in ("train", "val", "propagated"):
+        for part in ("train", "val"):
             (tracked / "annotations" / part).mkdir(parents=True)
         (tracked / "images").mkdir()
     for split in ("train", "val"):
@@ -34,10 +36,10 @@ def lay_out(root: Path, annotations: Path, skeleton: str, count: int) -> Path:
         made = _coco(people, source, COCO_17, "")
         (coco / "annotations" / f"person_keypoints_{split}2017.json").write_text(json.dumps(made))
         tracked = _coco(people, source, POSETRACK_17, "images/")
-        for folder in (eighteen, seventeen):
-            (folder / "annotations" / "propagated" / "a.json").write_text(json.dumps(tracked))
         (eighteen / "annotations" / split / "a.json").write_text(json.dumps(tracked))
         (seventeen / "annotations" / split / "a.json").write_text(json.dumps(_annolist(people, source)))
+    for folder in (eighteen, seventeen):
+        _propagated(folder)
     records = [_mpii(person, source, number) for number, person in enumerate(people)]
     for name in ("train", "valid"):
         (mpii / "annot" / f"{name}.json").write_text(json.dumps(records))
@@ -109,6 +111,14 @@ def _annolist(people: list[dict], source: Skeleton) -> dict:
         rect = {"x1": [0], "y1": [0], "x2": [30], "y2": [40], "annopoints": [{"point": point}], "track_id": [0]}
         frames.append({"image": [{"name": f"images/{number:06d}.jpg"}], "annorect": [rect]})
     return {"annolist": frames}
+
+
+def _propagated(root: Path) -> None:
+    """What `ptrack propagate` writes of the training labels where it moves none."""
+    path = root / "annotations" / "train" / "a.json"
+    frames = tuple(FrameRef(image, f"images/{image.name}") for image in sorted((root / "images").iterdir()))
+    labels = read_labels(path, Sequence("a", root / "images", frames, path))
+    write_labels(root / "propagated" / "a.json", labels, labels.people, [])
 
 
 def _heads(path: Path, count: int) -> None:

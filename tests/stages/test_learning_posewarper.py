@@ -57,7 +57,8 @@ def test_errors_are_in_heads_and_a_joint_that_was_given_up_is_wrong(root, truth,
     labels = read_labels(sequence.annotation, sequence)
     people = kept(labels.people, [3, 8])
     wanted = {frame: at for frame, at in learning.label_of(truth).items() if frame != 7}  # nobody is in frame 7
-    write_labels(tmp_path / f"{sequence.id}.json", labels, people, learning.copied(people, wanted))
+    moved = [(frame, *rest) for frame, rest in learning.copied(people, wanted).items()]
+    write_labels(tmp_path / f"{sequence.id}.json", labels, people, moved)
     [found] = load_predictions(tmp_path)
     errors, distances = learning.joint_errors({truth.name: truth}, {truth.name: found})
     there, expected = learning.joints_of(truth), []

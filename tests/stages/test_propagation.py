@@ -75,7 +75,7 @@ def test_poses_stay_where_the_warp_leaves_them_and_move_with_it(root, tmp_path):
     moved = {}
     for cells in (0, 2):
         with open_sequence(sequence) as frames:
-            found = list(propagate(frames, given, sources(labels.frames, given), propagator(cells)))
+            found = list(propagate(frames, given, sources(labels.frames, given).items(), propagator(cells)))
         assert [(frame, source) for frame, source, _, _ in found] == [(f, 4) for f in (1, 2, 3, 5, 6, 7)]
         moved[cells] = {frame: (source, people, scores) for frame, source, people, scores in found}
     (_, still, scores), (_, shifted, _) = moved[0][3], moved[2][3]
@@ -88,7 +88,8 @@ def test_poses_stay_where_the_warp_leaves_them_and_move_with_it(root, tmp_path):
     assert (step[:, 0] > 0).all() and np.abs(step[:, 1]).max() < 1e-3
     np.testing.assert_array_equal(still.track_ids, given[4].track_ids)
 
-    count = write_labels(tmp_path / "labels.json", labels, given, moved[0])
+    rows = [(frame, *rest) for frame, rest in moved[0].items()]
+    count = write_labels(tmp_path / "labels.json", labels, given, rows)
     content = json.loads((tmp_path / "labels.json").read_text())
     assert count == len(content["annotations"]) == 2 * 7
     assert [i["is_labeled"] for i in content["images"]] == [False, *[True] * 7, False]
@@ -110,7 +111,7 @@ def test_labels_are_as_wide_for_every_size_of_crop_as_the_published_size_has_the
     network = Remembering(0)
     moving = Propagator(network, ENTRY.model_copy(update={"input": size}), Runtime(torch.device("cpu"), False, 4))
     joints, visible = np.full((1, 17, 2), 50.0, np.float32), np.ones((1, 17), bool)
-    labels = FrameLabels(np.array([[20, 20, 80, 80]], np.float32), joints, visible, np.zeros(1, np.int64))
+    labels = FrameLabels(np.array([[20, 20, 80, 80]], np.float32), joints, visible, np.zeros(1, np.int64), np.ones(1))
     image = np.zeros((100, 100, 3), np.uint8)
     moving.move(labels, image, image)
     [row] = np.unique(moving.network.maps[0].amax(dim=1).numpy(), axis=0)
@@ -130,7 +131,7 @@ def test_labels_of_a_video_name_their_frames(root, tmp_path):
 @pytest.mark.parametrize(
     "change, words",
     [
-        ({"annotations": 3}, "no lists 'images' and 'annotations'"),
+        ({"annotations": 3}, "no lists 'images' and 'annotations', nor 'annolist'"),
         ({"images": [{"id": 1}]}, "images[0] lacks"),
         ({"images": [{"id": 1, "file_name": "elsewhere.jpg"}]}, "'elsewhere.jpg') is no frame of"),
         ({"annotations": [{"image_id": "a"}]}, "annotations[0].image_id"),
@@ -156,7 +157,9 @@ def test_a_person_needs_all_seventeen_joints(root, tmp_path):
 
 
 def test_nobody_is_moved_nowhere():
-    nobody = FrameLabels(np.zeros((0, 4)), np.zeros((0, 17, 2)), np.zeros((0, 17), bool), np.zeros(0, np.int64))
+    nobody = FrameLabels(
+        np.zeros((0, 4)), np.zeros((0, 17, 2)), np.zeros((0, 17), bool), np.zeros(0, np.int64), np.zeros(0)
+    )
     image = np.zeros((40, 40, 3), np.uint8)
     people, scores = propagator().move(nobody, image, image)
     assert len(people) == 0 and scores.shape == (0, 17)

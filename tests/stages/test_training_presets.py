@@ -30,6 +30,7 @@ from configs.training_presets import KINDS, training_presets, training_settings
 from posedata.errors import BadInput, UsageError
 from posedata.synthetic import write_posetrack18
 from posedata.synthetic.training_set import write_training_set
+from stages.pose.networks import create
 from stages.train.datasets.crops import CropRecipe, plain_view, seen_joints
 from stages.train.heatmaps import HeatmapTask
 from stages.train.loop import train
@@ -144,6 +145,9 @@ def test_the_command_at_full_size_and_the_table_of_what_it_trained(what, preset,
     size = f"size: {list(settings.phases[0].size)}, " if settings.phases[0].size else ""
     changes = (*SMALL, f"phases=[{{{size}epochs: 3, batch: 1}}]")
     assignments = [word for change in changes for word in ("--set", change)]
+    if what == "warper":  # on top of what the first stage has learned
+        torch.save(create("pose_hrnet", width=48, num_joints=17).state_dict(), run.parent / "first.pth")
+        assignments += ["--init", run.parent / "first.pth"]
     said = ptrack("train", what, "--preset", preset, "--data", data, "--run", run, *assignments)
     written = {p.name for p in run.iterdir()}
     assert {"settings.json", "log.csv", "steps.csv", "curves.png", "last.pt", "best.safetensors"} <= written

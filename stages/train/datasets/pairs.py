@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from posedata.skeletons import Skeleton
-from stages.train.datasets.crops import CropRecipe, as_tensor, drawn_view, read_crop, seen_joints
+from stages.train.datasets.crops import CropRecipe, as_tensor, drawn_view, plain_view, read_crop, seen_joints
 from stages.train.datasets.people import Images, Person
 from stages.train.samples import Draws
 from stages.train.targets import upper_body
@@ -34,6 +34,21 @@ def neighbour(path: Path, distance: int, images: Images) -> Path:
     wanted = int(np.clip(number + distance, min(numbers), max(numbers))) if numbers else number
     other = path.with_name(f"{wanted:0{len(path.stem)}d}{path.suffix}")
     return other if other.name in images.listing(path.parent) else path
+
+
+def furthest(path: Path, reach: int, images: Images) -> Path:
+    """The frame `reach` away in the same folder, else the furthest within; frames of even numbers look ahead first,
+    those of odd ones back. The frame itself where nothing else is there."""
+    number = frame_number(path)
+    if number is None:
+        return path
+    sign = -1 if number % 2 else 1
+    for distance in range(reach, 0, -1):
+        for wanted in (number + sign * distance, number - sign * distance):
+            other = path.with_name(f"{wanted:0{len(path.stem)}d}{path.suffix}")
+            if wanted >= 0 and other.name in images.listing(path.parent):
+                return other
+    return path
 
 
 def sparse(people: Sequence[Person], every: int, first: int = 3) -> list[Person]:
@@ -65,8 +80,8 @@ class PairSamples(Dataset):
         people: Sequence[Person],
         skeleton: Skeleton,
         recipe: CropRecipe,
-        draws: Draws,
-        reach: int,  # frames, each way; the distance is uniform and may be 0
+        draws: Draws | None,  # None = validation: in order, nothing changed, the other frame as `furthest` says
+        reach: int,  # frames, each way; in training the distance is uniform and may be 0
     ) -> None:
         self.people, self.skeleton, self.recipe, self.draws, self.reach = people, skeleton, recipe, draws, reach
         self.upper, self.images = upper_body(skeleton), Images()
@@ -75,15 +90,17 @@ class PairSamples(Dataset):
         return len(self.people)
 
     def __getitem__(self, draw: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
-        number = self.draws.sample(draw)
-        person, rng = self.people[number], self.draws.generator(draw)
-        distance = int(rng.integers(-self.reach, self.reach + 1))
-        view = drawn_view(person, self.recipe, self.upper, rng)
+        if self.draws is None:
+            number, person = draw, self.people[draw]
+            view = plain_view(person, self.recipe)
+            other = furthest(person.image, self.reach, self.images)
+        else:
+            number = self.draws.sample(draw)
+            person, rng = self.people[number], self.draws.generator(draw)
+            other = neighbour(person.image, int(rng.integers(-self.reach, self.reach + 1)), self.images)
+            view = drawn_view(person, self.recipe, self.upper, rng)
         joints, weights = seen_joints(person, view, self.skeleton)
-        crops = [
-            read_crop(path, view.matrix, self.recipe)
-            for path in (person.image, neighbour(person.image, distance, self.images))
-        ]
+        crops = [read_crop(path, view.matrix, self.recipe) for path in (person.image, other)]
         if any(crop is None for crop in crops):
             crops = [np.zeros((*self.recipe.size, 3), np.uint8)] * 2
             weights, number = np.zeros_like(weights), -1 - number
