@@ -1,5 +1,5 @@
 """Do the small networks learn? MR-Pose on crops of people (three quarters of an hour on a CPU core) and SimplePose on
-rendered groups (an hour): their figures on pictures that they have not seen, before and after.
+rendered groups (two hours): their figures on pictures that they have not seen, before and after.
 
     python benchmarks/learning_images.py --out DIR --data CROPS              # both
     python benchmarks/learning_images.py --out DIR --only simplepose         # everything is rendered
@@ -105,7 +105,8 @@ def groups(root: Path) -> Lesson:
             write_training_set(folder, "group", count, seed)
         files[split] = _write(root / f"{split}.json", on_coco_joints(read_json(rendered)))
     sources = _sources(files["train"], files["val"], root / "train", root / "val")
-    settings = ("phases=[{size: [128, 128], samples: 60000, batch: 8}]", *sources)
+    phases = "[{size: [128, 128], samples: 60000, batch: 8}, {size: [192, 192], samples: 40000, batch: 8}]"
+    settings = (f"phases={phases}", *sources)
     return Lesson("bottom-up", "simplepose-small", settings, files["val"], root / "val")
 
 
