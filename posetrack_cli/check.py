@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from posedata.errors import BadInput, UsageError
+from posetrack_cli.options import verbosity_option
 
 if TYPE_CHECKING:
     from eval.findings import Findings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--gt", type=click.Path(path_type=Path), help="Annotation files of the split, for names and frames.")
 @click.option("--split", type=click.Path(path_type=Path), help="Folder of a PoseTrack split, for names and frames.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbosity_option
 def check_command(submission: Path, gt: Path | None, split: Path | None, as_json: bool) -> int:
     """Checks SUBMISSION, a folder or zip file, before it is uploaded: names, frames, ids, scores, categories.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from configs.settings import Settings
+from posetrack_cli.options import verbosity_option
 from posetrack_cli.running import Request, execute, find
 from stages.wiring import Hardware, Recipe
 from stages.work import STAGES
@@ -31,6 +32,7 @@ _EXPORTS = (  # folder, format, least joint score
 @click.option(
     "--threads", type=click.IntRange(1, 1024), default=2, show_default=True, help="CPU threads of the networks."
 )
+@verbosity_option
 def demo_command(out: Path, seed: int, frames: int, people: int, threads: int) -> int:
     """Renders people who walk, cross and hide each other, finds and tracks them with the bundled models, and scores
     the result against the exact ground truth. Everything is written under OUT."""

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import click
 
+from posetrack_cli.options import verbosity_option
+
 _PACKAGES = {  # distribution -> what is imported of it
     "torch": "torch",
     "torchvision": "torchvision",
@@ -59,6 +61,7 @@ class Finding:
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbosity_option
 def doctor_command(as_json: bool) -> int:
     """Versions, device, codecs, threads, weights, disk, and a self-test of some ten seconds; what to do about what is
     wrong. Ends with 1 if something is."""

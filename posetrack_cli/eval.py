@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from posedata.errors import BadInput, UsageError
+from posetrack_cli.options import verbosity_option
 
 if TYPE_CHECKING:
     from eval.findings import Finding, Findings
@@ -69,6 +70,7 @@ _FOLDER = click.Path(path_type=Path)
     help="Processes that read files; 0 = as many as pay.",
 )
 @click.option("-q", "quiet", is_flag=True, help="No warnings.")
+@verbosity_option
 def eval_command(
     source: Path,
     gt: Path | None,

@@ -13,6 +13,7 @@ from posedata.formats.export import FORMATS, ExportReport, ExportSequence, expor
 from posedata.records import iter_frames, read_header
 from posedata.sequences import Sequence
 from posedata.skeletons import SKELETONS
+from posetrack_cli.options import verbosity_option
 from stages.work import WorkFolder
 
 
@@ -41,6 +42,7 @@ from stages.work import WorkFolder
 )
 @click.option("--zip", "as_zip", is_flag=True, help="One zip file, as submissions are uploaded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbosity_option
 def export_command(
     work: Path,
     format: str,

@@ -10,6 +10,7 @@ import click
 
 from configs.models import ModelEntry, bundled_weights, model_table
 from posetrack_cli.models_export import export_model_command
+from posetrack_cli.options import verbosity_option
 
 if TYPE_CHECKING:
     from stages.pose.checkpoints import Finding
@@ -59,6 +60,7 @@ def _pairs(entry: ModelEntry) -> tuple[tuple[int, int], ...]:
 @models_command.command("check")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@verbosity_option
 def check_model_command(file: Path, as_json: bool) -> int:
     """Says which known model a checkpoint FILE fits, from its keys and shapes, and what is missing. Exit code 3 where
     it fits none. Nothing that the file says is run."""

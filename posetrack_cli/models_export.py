@@ -8,6 +8,7 @@ import click
 
 from configs.models import find_model
 from posedata.errors import UsageError
+from posetrack_cli.options import verbosity_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SUFFIX = {"safetensors": ".safetensors", "onnx": ".onnx"}
@@ -19,7 +20,11 @@ _SUFFIX = {"safetensors": ".safetensors", "onnx": ".onnx"}
 @click.option("--format", "form", type=click.Choice(list(_SUFFIX)), default="safetensors", show_default=True)
 @click.option("--half", is_flag=True, help="fp16 weights (safetensors).")
 @click.option("--out", type=_FILE, help="[default: MODEL with the format's ending]")
-def export_model_command(model: str, checkpoint: Path | None, form: str, half: bool, out: Path | None) -> None:
+@click.option("-q", "quiet", is_flag=True, help="Print nothing.")
+@verbosity_option
+def export_model_command(
+    model: str, checkpoint: Path | None, form: str, half: bool, out: Path | None, quiet: bool
+) -> None:
     """Writes the pose network MODEL as safetensors (published names of the weights) or ONNX, with colour order, mean,
     deviation, input size and joints in its metadata, reads it back and compares its answers with the network's."""
     from stages.pose.checkpoints import network_of
@@ -44,6 +49,8 @@ def export_model_command(model: str, checkpoint: Path | None, form: str, half: b
         done = export_onnx(network, entry, path)
     else:
         done = export_safetensors(network, entry, path, half)
+    if quiet:
+        return
     click.echo(
         f"{done.path}: {done.parameters / 1e6:.2f} M weights; its answer differs from the network's by "
         f"{done.difference:.1g} of the largest value"

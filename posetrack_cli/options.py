@@ -110,6 +110,12 @@ def settings_from(
     return resolve(presets, config, assignments, named)
 
 
+def verbosity_option(command: Callable) -> Callable:
+    """`-vv`, which `main.run` looks for itself."""
+    option = option_of("Other")
+    return option("-v", "verbose", count=True, expose_value=False, help="-vv shows tracebacks.")(command)
+
+
 def hardware_options(command: Callable) -> Callable:
     option, count = option_of("Hardware"), click.IntRange(1, 4096)
     for added in (

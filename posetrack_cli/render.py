@@ -11,7 +11,7 @@ from tqdm import tqdm
 from configs.settings import RenderSettings
 from posedata.errors import BadInput, PtrackError
 from posedata.sequences import Sequence
-from posetrack_cli.options import GroupedCommand, settings_from, settings_options
+from posetrack_cli.options import GroupedCommand, settings_from, settings_options, verbosity_option
 from stages.work import WorkFolder
 
 
@@ -19,6 +19,7 @@ from stages.work import WorkFolder
 @click.argument("work", type=click.Path(path_type=Path, file_okay=False))
 @settings_options("render")
 @click.option("-q", "quiet", is_flag=True, help="No progress.")
+@verbosity_option
 def render_command(work: Path, presets, config, assignments, quiet: bool, **options) -> int:
     """Draws the tracks saved in WORK over their videos: WORK/<sequence>/overlay.mp4, contact_sheet.png
     and timeline.png."""

@@ -9,6 +9,7 @@ import click
 from posedata.atomic import write_atomically
 from posedata.errors import BadInput, PtrackError, UsageError
 from posetrack_cli.eval import files_to_score
+from posetrack_cli.options import verbosity_option
 from stages.work import STAGES, WorkFolder
 
 NAME = "report.html"
@@ -25,6 +26,7 @@ NAME = "report.html"
     show_default=True,
     help="Leave out predicted joints below it in the tracking scores.",
 )
+@verbosity_option
 def report_command(work: Path, out: Path | None, gt: Path | None, min_keypoint_score: float) -> None:
     """Writes one self-contained HTML page about WORK: the table, times, identity timelines, contact sheets, warnings
     and settings; and scores where there is ground truth."""

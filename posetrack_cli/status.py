@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from posetrack_cli.options import verbosity_option
 from stages.batch.estimate import in_words
 from stages.batch.status import STATES, Status, status_of
 from stages.work import WorkFolder
@@ -18,6 +19,7 @@ _SHOWN = 50  # failed and running sequences that are listed; --json has all
 @click.command("status")
 @click.argument("work", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbosity_option
 def status_command(work: Path, as_json: bool) -> int:
     """Says how many sequences of WORK are done, running, failed and missing, by stage, why some failed, and when the
     rest may be done. Runs may be under way, here or on other machines."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
 from configs.training_presets import KINDS, training_presets, training_settings
 from posedata.errors import UsageError
+from posetrack_cli.options import verbosity_option
 
 _DEFAULTS = {"detector": "compact-detector", "pose": "compact-pose"}
 
@@ -25,7 +27,14 @@ _DEFAULTS = {"detector": "compact-detector", "pose": "compact-pose"}
 @click.option("--init", type=click.Path(path_type=Path, dir_okay=False), help="Weights to begin with.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any training setting, minutes=60.")
 @click.option("--dry-run", is_flag=True, help="Read the data, run one batch, say what would be done; write nothing.")
-@click.option("--overfit", type=click.IntRange(1), metavar="STEPS", help="So many steps on the first batch alone.")
+@click.option(
+    "--overfit",
+    type=click.IntRange(1),
+    metavar="STEPS",
+    help="So many steps on the first batch alone, at one learning rate, from the beginning.",
+)
+@click.option("-q", "quiet", is_flag=True, help="No progress, no figures.")
+@verbosity_option
 def train_command(
     what: str,
     data: Path | None,
@@ -36,6 +45,7 @@ def train_command(
     assignments: tuple[str, ...],
     dry_run: bool,
     overfit: int | None,
+    quiet: bool,
 ) -> None:
     """Trains a network by a preset; --set changes anything in it.
 
@@ -60,17 +70,20 @@ def train_command(
     if overfit is not None:
         assignments = (*assignments, "overfit=true", f"max_steps={overfit}", "log_steps=1")
     settings = training_settings(what, preset, data, assignments)
-    from stages.train.curves import plot_curves
     from stages.train.distributed import started_first
+    from stages.train.loop import Watch
     from stages.train.start import rehearse, start
 
     if dry_run:
         rehearse(settings, run_dir, click.echo)
         return
-    progress = start(settings, run_dir, click.echo)
-    if not started_first():
+    curves = _Curves(run_dir, preset)
+    try:
+        progress = start(settings, run_dir, _nothing if quiet else click.echo, Watch(curves.later, not quiet))
+    finally:
+        curves.now()
+    if quiet or not started_first():
         return
-    plot_curves([run_dir / "log.csv"], run_dir / "curves.png", preset)
     click.echo(
         f"{progress.seen} samples in {progress.seconds / 60:.1f} minutes; weights: {run_dir / 'best.safetensors'}"
     )
@@ -78,3 +91,30 @@ def train_command(
         click.echo(f"{progress.skipped} steps were left out: their loss or gradients were not to be used")
     if progress.faulty:
         click.echo(f"{len(progress.faulty)} pictures could not be read and were left out")
+
+
+class _Curves:
+    """curves.png of a run: drawn anew after validations, but for at most a twentieth of the time, and at the end."""
+
+    def __init__(self, run_dir: Path, title: str) -> None:
+        self._run_dir, self._title = run_dir, title
+        self._due, self._missing = 0.0, False
+
+    def later(self) -> None:
+        """There is a new validation."""
+        self._missing = True
+        if time.monotonic() >= self._due:
+            self.now()
+
+    def now(self) -> None:
+        if not self._missing:
+            return
+        from stages.train.curves import plot_curves
+
+        began = time.monotonic()
+        plot_curves([self._run_dir / "log.csv"], self._run_dir / "curves.png", self._title)
+        self._missing, self._due = False, time.monotonic() + 20 * (time.monotonic() - began)
+
+
+def _nothing(_: str) -> None:
+    """What is said with -q."""

@@ -14,7 +14,7 @@ from torch import nn
 
 from configs.training import Training
 from posedata.atomic import replacing
-from posedata.errors import BadInput
+from posedata.errors import BadInput, UsageError
 
 
 @dataclass
@@ -77,6 +77,23 @@ def load_checkpoint(path: Path, state: State) -> tuple[Progress, dict]:
         raise BadInput(
             f"{path}: does not fit this training ({str(error).splitlines()[0]}); use another --run"
         ) from None
+
+
+def check_kind_of_run(run_dir: Path, settings: Training) -> None:
+    """Runs on one batch begin anew each time, and others go on: neither may do so with what the other left.
+
+    Raises:
+        UsageError: the run folder holds a run of the other kind.
+    """
+    if not (run_dir / "last.pt").exists():
+        return
+    try:
+        before = bool(json.loads((run_dir / "settings.json").read_bytes()).get("overfit"))
+    except (OSError, ValueError, AttributeError):
+        before = False
+    if before != settings.overfit:
+        kind = "a run on one batch alone" if before else "a training, which a run on one batch would replace"
+        raise UsageError(f"{run_dir}: holds {kind}; give another --run")
 
 
 def changed_settings(old: dict, settings: Training) -> list[str]:

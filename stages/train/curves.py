@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from posedata.atomic import replacing
+
 
 def plot_curves(
     logs: list[Path],  # `log.csv` of the runs that followed each other
@@ -37,5 +39,6 @@ def plot_curves(
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(out, dpi=110)
+    with replacing(out) as part:
+        figure.savefig(part, dpi=110, format="png")
     plt.close(figure)

@@ -17,8 +17,8 @@ _STEP_FIELDS = ("step", "samples", "epoch", "loss", "lr")
 class RunLog:
     """The logs of one run folder; lines after the step that a run goes on from are taken back."""
 
-    def __init__(self, run_dir: Path, step: int, tensorboard: bool, total: int) -> None:
-        self.run_dir, self.total = run_dir, total
+    def __init__(self, run_dir: Path, step: int, tensorboard: bool, progress_line: bool) -> None:
+        self.run_dir, self._shows = run_dir, progress_line and sys.stderr.isatty()
         kept = []
         path = run_dir / "steps.csv"
         if step and path.exists():
@@ -42,21 +42,28 @@ class RunLog:
             self._board.add_scalar("loss", loss, step)
             self._board.add_scalar("learning rate", rate, step)
 
-    def progress(self, samples: int, done: int, epoch: float, loss: float) -> None:
+    def progress(
+        self,
+        samples: int,
+        epoch: float,
+        loss: float,
+        samples_left: int,
+        seconds_left: float,  # whichever is over first
+    ) -> None:
         """One line on a terminal, at most twice a second: samples a second and time left."""
         self._seen += samples
         now = time.monotonic()
-        if not sys.stderr.isatty() or now - self._shown < 0.5:
+        if not self._shows or now - self._shown < 0.5:
             return
         self._shown = now
         speed = self._seen / max(now - self._began, 1e-6)
-        left = (self.total - done) / speed
+        left = min(samples_left / speed, seconds_left)
         clock = f"{int(left // 3600)}:{int(left % 3600 // 60):02d}:{int(left % 60):02d}"
         sys.stderr.write(f"\r\x1b[Kepoch {epoch:.2f}  loss {loss:.5f}  {speed:.1f} samples/s  {clock} left")
         sys.stderr.flush()
 
     def clear_line(self) -> None:
-        if sys.stderr.isatty():
+        if self._shows:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
@@ -81,4 +88,4 @@ def _board(folder: Path, step: int):
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+    return SummaryWriter(str(folder), purge_step=step + 1 if step else 0)

@@ -29,6 +29,7 @@ from stages.train.checkpoint import (
     Progress,
     State,
     changed_settings,
+    check_kind_of_run,
     load_checkpoint,
     save_checkpoint,
     save_weights,
@@ -36,6 +37,7 @@ from stages.train.checkpoint import (
 from stages.train.distributed import Ranks, joined, replicated
 from stages.train.loading import Share, batches
 from stages.train.logs import RunLog
+from stages.train.precision import autocast, other_precision
 from stages.train.schedule import Plan, Stretch, learning_rate, minutes_at_end, plan, share_done
 
 
@@ -69,6 +71,14 @@ class Task(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What else the first process does while it trains."""
+
+    validated: Callable[[], None] | None = None  # after each validation, when all is written
+    progress_line: bool = True  # on a terminal
+
+
 class _Objective(nn.Module):
     """A network with its loss: what is run on every process and differentiated."""
 
@@ -90,6 +100,7 @@ class _Run:
     task: Task
     run_dir: Path
     say: Callable[[str], None]
+    watch: Watch
     ranks: Ranks
     device: torch.device
     state: State
@@ -101,18 +112,27 @@ class _Run:
     saved: float  # when the last checkpoint was written
 
 
-def train(model: nn.Module, task: Task, settings: Training, run_dir: Path, say: Callable[[str], None]) -> Progress:
+def train(
+    model: nn.Module,
+    task: Task,
+    settings: Training,
+    run_dir: Path,
+    say: Callable[[str], None],
+    watch: Watch = Watch(),
+) -> Progress:
     """Trains until the phases (or the minutes, or steps) are used up, going on from `run_dir/last.pt` where there is
-    one. Under `torchrun` every process calls it; the first one validates and writes.
+    one; on one batch alone (`overfit`) it begins anew. Under `torchrun` every process calls it; the first one
+    validates and writes.
 
     Raises:
         BadInput: the checkpoint does not fit the model, or the processes see different ones.
+        UsageError: it is on one batch alone and the run in the folder is not, or the other way round.
         KeyboardInterrupt: it was asked to end; the checkpoint is written.
     """
     with joined(settings.device) as (ranks, device), _asked_to_stop() as stop:
         if not ranks.first:
             say = _silent
-        run = _prepared(model, task, settings, run_dir, say, ranks, device)
+        run = _prepared(model, task, settings, run_dir, say, watch, ranks, device)
         try:
             for number, stretch in enumerate(run.plan.stretches):
                 _train_stretch(run, number, stretch, stop)
@@ -128,10 +148,15 @@ def _prepared(
     settings: Training,
     run_dir: Path,
     say: Callable[[str], None],
+    watch: Watch,
     ranks: Ranks,
     device: torch.device,
 ) -> _Run:
     torch.set_num_threads(settings.threads)
+    other = other_precision(settings, device)
+    if other is not None:
+        say(other)
+    check_kind_of_run(run_dir, settings)
     if settings.sync_bn and ranks.world > 1 and device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model.to(device, memory_format=torch.channels_last if settings.channels_last else torch.preserve_format)
@@ -140,7 +165,7 @@ def _prepared(
     state = State(model, average, make_optimizer(model, settings), scaler)
     objective: nn.Module = _Objective(model, task, device, settings.compile)
     progress = Progress()
-    if (run_dir / "last.pt").exists():
+    if (run_dir / "last.pt").exists() and not settings.overfit:
         progress, old = load_checkpoint(run_dir / "last.pt", state)
         say(f"goes on from {run_dir / 'last.pt'}: {progress.seen} samples seen")
         for change in changed_settings(old, settings):
@@ -152,15 +177,17 @@ def _prepared(
         )
     if ranks.world > 1:
         objective = replicated(objective)
-    whole = plan(settings, task.epoch())
+    whole = plan(settings, task.epoch(), ranks.world)
     log = None
     if ranks.first:
         run_dir.mkdir(parents=True, exist_ok=True)
         write_atomically(run_dir / "settings.json", settings.model_dump_json(indent=1).encode())
-        log = RunLog(run_dir, progress.steps, settings.tensorboard, whole.total)
+        log = RunLog(run_dir, progress.steps, settings.tensorboard, watch.progress_line)
     now = time.monotonic()
     began = now - progress.seconds
-    return _Run(settings, task, run_dir, say, ranks, device, state, objective, whole, progress, log, began, now)
+    return _Run(
+        settings, task, run_dir, say, watch, ranks, device, state, objective, whole, progress, log, began, now
+    )
 
 
 def _train_stretch(run: _Run, number: int, stretch: Stretch, stop: Callable[[], bool]) -> None:
@@ -208,7 +235,7 @@ def _steps(
         _average(run, cycle)
         epoch = progress.draws / run.plan.epoch
         if run.log is not None:
-            run.log.progress(seen, progress.draws, epoch, loss)
+            run.log.progress(seen, epoch, loss, *_left(run, seen_by_all))
             if progress.steps % settings.log_steps == 0 or progress.steps == 1:
                 run.log.step(progress.steps, progress.seen, epoch, loss, rate)
         timed_out = ends is not None and ranks.any(progress.seconds >= ends, run.device)
@@ -241,7 +268,7 @@ def _step(run: _Run, source: Iterator[object]) -> tuple[float, float]:
         last = part == settings.accumulate - 1
         apart = run.ranks.world > 1 and not last
         with run.objective.no_sync() if apart else nullcontext():
-            with torch.autocast(run.device.type, _precision(settings, run.device), enabled=_mixed(run)):
+            with autocast(settings, run.device):
                 loss = run.objective(batch)
             state.scaler.scale(loss / settings.accumulate).backward()
         total += loss.item() / settings.accumulate
@@ -266,25 +293,26 @@ def _note_faulty(run: _Run, names: list[str]) -> None:
             run.say(f"{name}: cannot be read as a picture; left out ({len(run.progress.faulty)} so far)")
 
 
-def _precision(settings: Training, device: torch.device) -> torch.dtype:
-    return torch.float16 if settings.precision == "fp16" and device.type == "cuda" else torch.bfloat16
-
-
-def _mixed(run: _Run) -> bool:
-    if run.settings.precision == "fp32":
-        return False
-    if run.settings.precision == "auto" and run.device.type == "cpu":
-        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return run.device.type in ("cuda", "cpu")
-
-
 def _over(run: _Run) -> bool:
     return run.settings.max_steps is not None and run.progress.steps >= run.settings.max_steps
+
+
+def _left(run: _Run, step: int) -> tuple[int, float]:
+    """How many samples, and seconds, the run goes on at most."""
+    settings, progress = run.settings, run.progress
+    samples, seconds = run.plan.total - progress.draws, math.inf
+    if settings.max_steps is not None:
+        samples = min(samples, (settings.max_steps - progress.steps) * step)
+    if settings.minutes is not None:
+        seconds = settings.minutes * 60 - progress.seconds
+    return samples, max(0.0, seconds)
 
 
 def _due(run: _Run, step: int) -> bool:
     """Whether a validation fell into the step that has just been taken."""
     every = run.settings.validate_samples or run.plan.epoch
+    if run.settings.overfit:  # which has nothing to validate
+        every = max(1, run.plan.total // 10)
     return run.progress.draws // every > (run.progress.draws - step) // every
 
 
@@ -331,6 +359,8 @@ def _validate(run: _Run, height: int, rate: float) -> None:
             save_weights(judged, run.run_dir / "best.safetensors", run.settings, run.task.half_weights)
         _keep_copy(run)
     _save(run)
+    if run.ranks.first and run.watch.validated is not None:
+        run.watch.validated()
     run.progress.loss_sum, run.progress.loss_count = 0.0, 0
     run.ranks.wait()
     training_mode(run.state.model, run.settings)
@@ -338,7 +368,7 @@ def _validate(run: _Run, height: int, rate: float) -> None:
 
 def _keep_copy(run: _Run) -> None:
     epoch = run.progress.draws // run.plan.epoch
-    if run.settings.keep_epochs and epoch and epoch % run.settings.keep_epochs == 0:
+    if run.settings.keep_epochs and not run.settings.overfit and epoch and epoch % run.settings.keep_epochs == 0:
         path = run.run_dir / f"epoch-{epoch}.safetensors"
         save_weights(run.state.average, path, run.settings, run.task.half_weights)
 

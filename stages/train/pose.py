@@ -56,7 +56,7 @@ class PoseTask:
 
     def loss(self, model: nn.Module, batch: list[torch.Tensor], device: torch.device) -> torch.Tensor:
         crops, joints, weights = (part.to(device, non_blocking=True) for part in batch[:3])
-        logits = model.logits(normalise(crops))
+        logits = model(normalise(crops), as_logits=True)
         cells = joints * heatmap_scale(crops.shape[-2:], logits.shape[-2:]).to(device)
         return spatial_cross_entropy(logits, cells, weights, target_sigma(logits.shape[-2]))
 

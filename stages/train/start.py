@@ -17,8 +17,10 @@ from stages.pose.networks import create
 from stages.train.checkpoint import Progress
 from stages.train.distributed import joined
 from stages.train.init import load_initial
-from stages.train.loop import Task, train, training_mode
-from stages.train.schedule import learning_rate, plan
+from stages.train.loop import Task, Watch, train, training_mode
+from stages.train.precision import autocast, other_precision, precision_name
+from stages.train.rendered import only_made
+from stages.train.schedule import last_draw, learning_rate, plan, turning_points
 from stages.train.warper import check_beginning, freeze
 
 
@@ -63,20 +65,24 @@ def _published(settings: Training, say: Callable[[str], None]) -> tuple[nn.Modul
     return model, task
 
 
-def start(settings: Training, run_dir: Path, say: Callable[[str], None]) -> Progress:
+def start(settings: Training, run_dir: Path, say: Callable[[str], None], watch: Watch | None = None) -> Progress:
     """Trains; see `loop.train`."""
     check_beginning(settings)
     with joined(settings.device) as (ranks, _):  # from here on: one of the processes may have to make pictures first
         model, task = prepare(settings, run_dir, say if ranks.first else _silent)
-        return train(model, task, settings, run_dir, say)
+        return train(model, task, settings, run_dir, say, watch or Watch())
 
 
 def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> None:
     """Reads the data, runs one batch forward and back on the device, and says what a run would be."""
     check_beginning(settings)
     torch.set_num_threads(settings.threads)
+    settings = only_made(settings, run_dir, say)
     model, task = prepare(settings, run_dir, say)
     device = pick_device(settings.device)
+    other = other_precision(settings, device)
+    if other is not None:
+        say(other)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     say(f"{trained / 1e6:.2f} M weights to train of {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M")
     whole = plan(settings, task.epoch())
@@ -85,7 +91,11 @@ def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> N
         height, width = task.size(stretch.phase)
         epochs = samples / whole.epoch
         say(f"{height}x{width}: {samples} samples ({epochs:g} epochs), {-(-samples // batch)} steps of {batch}")
-    points = sorted({0, *(round(s * whole.epoch) for s in settings.steps), whole.total - 1})
+    if last_draw(settings, whole) < whole.total:
+        say(f"ends after {settings.max_steps} steps")
+    if settings.minutes is not None:
+        say(f"ends after {settings.minutes:g} minutes")
+    points = turning_points(settings, whole)
     rates = [f"{learning_rate(settings, whole, d, 0.0):.3g} at epoch {d / whole.epoch:g}" for d in points]
     say(f"learning rate: {', '.join(rates)}")
     phase = settings.phases[0]
@@ -96,13 +106,15 @@ def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> N
         say(f"{name}: cannot be read as a picture")
     training_mode(model.to(device), settings)
     began = time.perf_counter()
-    loss = task.loss(model, batch, device)
+    with autocast(settings, device):
+        loss = task.loss(model, batch, device)
     loss.backward()
     value = loss.item()  # waits for the device
     spent = time.perf_counter() - began
     say(
-        f"one batch of {phase.batch}: loss {value:.5f}; {phase.batch / loaded:.1f} samples a second from one loader, "
-        f"{phase.batch / spent:.1f} through the network (first batch, so slower than later ones)"
+        f"one batch of {phase.batch} in {precision_name(settings, device)}: loss {value:.5f}; "
+        f"{phase.batch / loaded:.1f} samples a second from one loader, {phase.batch / spent:.1f} through the network "
+        "(first batch, so slower than later ones)"
     )
 
 

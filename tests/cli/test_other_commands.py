@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 from command import ptrack
+
+from posetrack_cli.main import _COMMANDS, main
 
 
 def test_help_names_every_command_and_loads_no_network_library(tmp_path):
@@ -15,6 +18,14 @@ def test_help_names_every_command_and_loads_no_network_library(tmp_path):
     assert not {"torch", "cv2", "av", "matplotlib", "numpy"} & set(loaded)
     for command in ("run", "detect", "pose", "track", "render", "export", "eval", "models", "doctor", "demo"):
         assert f"  {command} " in done.stdout
+
+
+@pytest.mark.parametrize("words", [*_COMMANDS, "models export", "models check"])
+def test_every_command_takes_the_option_that_an_internal_error_advises(words):
+    if words == "models":  # has commands of its own
+        return
+    done = CliRunner().invoke(main, [*words.split(), "--help"])
+    assert done.exit_code == 0 and "-vv shows tracebacks" in " ".join(done.output.split())
 
 
 def test_the_demo_tracks_the_rendered_people_and_prints_scores(tmp_path):

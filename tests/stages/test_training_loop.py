@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,9 +22,9 @@ from safetensors import safe_open
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_training import PEOPLE, TinyTask, first_gradients, network, settings
 
-from posedata.errors import BadInput, PtrackError
+from posedata.errors import BadInput, PtrackError, UsageError
 from stages.train.loop import train
-from stages.train.schedule import learning_rate, plan
+from stages.train.schedule import learning_rate, plan, turning_points
 
 SCRIPT = Path(__file__).with_name("tiny_training.py")
 
@@ -239,10 +241,61 @@ def test_a_validation_each_epoch_and_copies_of_some(tmp_path):
 
 
 def test_one_batch_can_be_learnt_by_heart(tmp_path):
-    long = settings(phases=({"epochs": 10, "batch": 4},), overfit=True, learning_rate=0.3)
+    """By as many steps as are asked for, at one rate, whatever the schedule; each time from the beginning."""
+    schedule = {"schedule": "steps", "steps": (1, 2), "warmup_epochs": 3, "phases": ({"epochs": 1, "batch": 4},)}
+    long = settings(overfit=True, max_steps=60, learning_rate=0.3, **schedule)
     train(network(), TinyTask(), long, tmp_path, silent)
     losses = [float(loss) for _, loss in curve(tmp_path)]
-    assert losses[-1] < 0.02 < 0.3 < losses[0]
+    assert len(losses) == 60 and losses[-1] < 0.02 < 0.3 < losses[0]
+    with (tmp_path / "steps.csv").open(newline="") as handle:
+        assert {row["lr"] for row in csv.DictReader(handle)} == {"0.3"}
+    first = curve(tmp_path)
+    train(network(), TinyTask(), long, tmp_path, silent)
+    assert curve(tmp_path) == first
+
+
+@pytest.mark.parametrize("before, after", [(False, True), (True, False)])
+def test_a_run_on_one_batch_and_a_training_leave_each_other_alone(tmp_path, before, after):
+    train(network(), TinyTask(), settings(overfit=before, max_steps=2), tmp_path, silent)
+    kept = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(UsageError, match="give another --run"):
+        train(network(), TinyTask(), settings(overfit=after, max_steps=4), tmp_path, silent)
+    assert (tmp_path / "last.pt").read_bytes() == kept
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("limit, most", [({"minutes": 0.02}, 1), ({"max_steps": 4}, 60)])
+def test_the_time_left_is_that_of_the_limit_that_comes_first(tmp_path, monkeypatch, limit, most):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    train(network(), TinyTask(), settings(phases=({"epochs": 1e6, "batch": 4},), **limit), tmp_path, silent)
+    left = re.findall(r"(\d+):(\d+):(\d+) left", sys.stderr.getvalue())
+    assert left and all(3600 * int(h) + 60 * int(m) + int(s) <= most for h, m, s in left)
+
+
+def test_training_in_bf16_follows_that_in_fp32_and_keeps_its_weights_in_fp32(tmp_path):
+    kinds = set()
+
+    class Watched(TinyTask):
+        def loss(self, model, batch, device):
+            kinds.add(model[0](batch[0]).dtype)
+            return super().loss(model, batch, device)
+
+    train(network(), Watched(), settings(precision="bf16"), tmp_path / "bf16", silent)
+    train(network(), TinyTask(), settings(), tmp_path / "fp32", silent)
+    kept = {value.dtype for value in weights(tmp_path / "bf16").values()}
+    assert kinds == {torch.bfloat16} and kept == {torch.float32, torch.int64}
+    lower, full = ([float(loss) for _, loss in curve(tmp_path / run)] for run in ("bf16", "fp32"))
+    assert lower != full and lower == pytest.approx(full, abs=0.03)
+
+
+def test_a_precision_that_the_device_does_not_train_in_is_said(tmp_path):
+    said = []
+    train(network(), TinyTask(), settings(precision="fp16", max_steps=1), tmp_path, said.append)
+    assert "precision: fp16 is not trained in on cpu; bf16 is used" in said
 
 
 def test_batches_of_a_wild_loss_are_left_out(tmp_path):
@@ -268,6 +321,21 @@ def test_schedules(changes, rates):
     whole = plan(used, 1000)
     for epoch, rate in rates.items():
         assert learning_rate(used, whole, round(epoch * 1000), 0.0) == pytest.approx(rate, rel=2e-3), epoch
+
+
+@pytest.mark.parametrize(
+    "changes, epochs",
+    [
+        ({"schedule": "cosine", "steps": (3, 120)}, [0, 4.999]),
+        ({"steps": (3, 120), "warmup_epochs": 0.5}, [0, 0.5, 3, 4.999]),
+        ({"steps": (1, 4), "restart": 2}, [0, 1, 2, 4, 4.999]),
+        ({"steps": (1, 4), "max_steps": 500}, [0, 1, 1.999]),
+        ({"schedule": "cyclic", "cycle_epochs": 2}, [0, 1.999, 2, 4.999]),
+    ],
+)
+def test_a_rehearsal_tells_the_rates_at_points_that_the_run_has(changes, epochs):
+    used = settings(phases=({"epochs": 5, "batch": 4},), **changes)
+    assert [draw / 1000 for draw in turning_points(used, plan(used, 1000))] == epochs
 
 
 def test_the_mean_over_cycles_is_the_mean_of_their_last_weights(tmp_path):

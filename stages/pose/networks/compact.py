@@ -36,11 +36,17 @@ class CompactPose(nn.Module):
         self.head = nn.Sequential(conv_bn(width, width, 3), nn.Conv2d(width, joints, 1))
 
     def logits(self, crops: torch.Tensor) -> torch.Tensor:
-        """[N, joints, H / 4, W / 4] unnormalised log-probabilities; what training looks at."""
+        """[N, joints, H / 4, W / 4] unnormalised log-probabilities."""
         return self.head(self.pyramid(self.trunk(crops))[0])
 
-    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        crops: torch.Tensor,
+        as_logits: bool = False,  # what training looks at, by the way that a compiled network is called
+    ) -> torch.Tensor:
         logits = self.logits(crops)
+        if as_logits:
+            return logits
         count, joints, height, width = logits.shape
         peak = 2 * math.pi * target_sigma(height) ** 2
         probability = logits.float().reshape(count, joints, height * width).softmax(dim=-1)
