@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,19 @@ def test_the_warper_is_judged_by_frames_as_far_away_as_it_reaches(root, reach, o
                 (crops[:3], crops[3:]), (person.image, person.image.with_name(f"{others[frame]:06d}.jpg"))
             ):
                 np.testing.assert_array_equal(crop, read_crop(path, matrix, recipe).transpose(2, 0, 1))
+
+
+def test_a_neighbour_that_is_no_picture_is_as_one_that_is_missing(root, tmp_path):
+    shutil.copytree(root, tmp_path / "set")
+    [folder] = (tmp_path / "set" / "images" / "train").iterdir()
+    (folder / "000006.jpg").write_bytes(b"no picture")
+    task = WarperTask(training_settings("warper", "posewarper-small", tmp_path / "set", QUICK[1:2]), silent)
+    samples = task.judged(task.validation, CropRecipe((64, 48), rgb=True))
+    rows = {int(p.image.stem): samples[k] for k, p in enumerate(task.validation)}
+    beside, damaged, other = rows[9], rows[6], rows[1]  # the 9th looks three back
+    assert torch.equal(beside[0][:3], beside[0][3:]) and beside[3] >= 0 and beside[2].any()
+    assert damaged[3] < 0 and not damaged[2].any()
+    assert not torch.equal(other[0][:3], other[0][3:])
 
 
 def test_validation_shows_the_network_two_frames(root):

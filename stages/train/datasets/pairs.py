@@ -100,9 +100,9 @@ class PairSamples(Dataset):
             other = neighbour(person.image, int(rng.integers(-self.reach, self.reach + 1)), self.images)
             view = drawn_view(person, self.recipe, self.upper, rng)
         joints, weights = seen_joints(person, view, self.skeleton)
-        crops = [read_crop(path, view.matrix, self.recipe) for path in (person.image, other)]
-        if any(crop is None for crop in crops):
-            crops = [np.zeros((*self.recipe.size, 3), np.uint8)] * 2
-            weights, number = np.zeros_like(weights), -1 - number
-        both = torch.cat([as_tensor(crop) for crop in crops])
+        own = read_crop(person.image, view.matrix, self.recipe)
+        if own is None:
+            own, weights, number = np.zeros((*self.recipe.size, 3), np.uint8), np.zeros_like(weights), -1 - number
+        near = read_crop(other, view.matrix, self.recipe) if number >= 0 else None
+        both = torch.cat([as_tensor(own), as_tensor(own if near is None else near)])  # as where it is missing
         return both, torch.from_numpy(joints.astype(np.float32)), torch.from_numpy(weights), number
