@@ -158,18 +158,16 @@ def test_the_command_at_full_size_and_the_table_of_what_it_trained(what, preset,
     row = next(k for k, line in enumerate(table) if line.startswith(f"{settings.model} "))
     names, cells = re.split(r" {2,}", table[row - 1].strip()), table[row].split()[1:]
     assert set(heads) <= set(names) and len(cells) == len(names)
-    assert all(cell == "-" or 0 <= float(cell) <= 100 for cell in cells) and cells[-1] != "-"
+    assert all(cell == "-" or 0 <= float(cell) <= 100 for cell in cells) and set(cells) != {"-"}
 
 
 def validated_on(data: Path, run: Path) -> list[object]:
     """Arguments of `ptrack validate`: the layout's pictures, or of PoseTrack, which are videos, rendered ones."""
-    if data.name == "coco":
-        return [
-            "--annotations",
-            data / "annotations/person_keypoints_val2017.json",
-            "--images",
-            data / "images/val2017",
-        ]
+    if data.name == "coco":  # one picture: SimplePose takes half a minute for each
+        given = json.loads((data / "annotations" / "person_keypoints_val2017.json").read_text())
+        people = [a for a in given["annotations"] if a["image_id"] == given["images"][0]["id"]]
+        (run / "val.json").write_text(json.dumps(given | {"images": given["images"][:1], "annotations": people}))
+        return ["--annotations", run / "val.json", "--images", data / "images" / "val2017"]
     if data.name == "mpii":
         return ["--dataset", "mpii", "--annotations", data / "annot/valid.json", "--images", data / "images"]
     root = run / "posetrack"
