@@ -64,6 +64,26 @@ def test_the_documented_torchrun_command_trains(data, tmp_path):
     assert (tmp_path / "run" / "best.safetensors").exists() and (tmp_path / "run" / "curves.png").exists()
 
 
+@pytest.mark.slow
+def test_processes_that_do_not_see_the_made_pictures_end_with_a_sentence(data, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    both = [
+        subprocess.Popen(
+            command(*arguments(data, tmp_path / run)),
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **group, "RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank, run in (("0", "a"), ("1", "b"))
+    ]
+    for process, run in zip(both, ("a", "b")):
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 3 and f"{tmp_path / run}: the run folder is not shared" in err, err
+
+
 def test_a_rehearsal_writes_nothing_and_tells_what_a_run_would_make(data, tmp_path):
     done = ptrack(*arguments(data, tmp_path / "run", "precision=bf16"), "--dry-run")
     assert "2 rendered pictures would be made first" in done.stdout
