@@ -84,9 +84,11 @@ def train_command(
         curves.now()
     if quiet or not started_first():
         return
-    click.echo(
-        f"{progress.seen} samples in {progress.seconds / 60:.1f} minutes; weights: {run_dir / 'best.safetensors'}"
+    best = run_dir / "best.safetensors"
+    weights = (
+        f"weights: {best}" if best.exists() else f"{best} is not there any more; its weights are in last.pt, too"
     )
+    click.echo(f"{progress.seen} samples in {progress.seconds / 60:.1f} minutes; {weights}")
     if progress.skipped:
         click.echo(f"{progress.skipped} steps were left out: their loss or gradients were not to be used")
     if progress.faulty:
@@ -112,7 +114,10 @@ class _Curves:
         from stages.train.curves import plot_curves
 
         began = time.monotonic()
-        plot_curves([self._run_dir / "log.csv"], self._run_dir / "curves.png", self._title)
+        try:
+            plot_curves([self._run_dir / "log.csv"], self._run_dir / "curves.png", self._title)
+        except OSError as error:  # a picture is not worth a training
+            click.echo(f"{self._run_dir / 'curves.png'}: cannot be written ({error.strerror})", err=True)
         self._missing, self._due = False, time.monotonic() + 20 * (time.monotonic() - began)
 
 

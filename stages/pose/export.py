@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from configs.models import ModelEntry
@@ -71,7 +71,7 @@ def export_safetensors(network: nn.Module, entry: ModelEntry, path: Path, half: 
         for k, v in network.state_dict().items()
     }
     with replacing(path) as part:
-        save_file(weights, part, metadata=facts(entry))
+        part.write_bytes(save(weights, metadata=facts(entry)))
         again = create(entry.architecture, **entry.options)
         written = {k: v.to(again.state_dict()[k].dtype) for k, v in load_file(part).items()}
         again.load_state_dict(written, strict=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from configs.training import Training
-from posedata.atomic import replacing
+from posedata.atomic import replacing, write_atomically
 from posedata.errors import BadInput, UsageError
 
 
@@ -54,8 +54,8 @@ def save_checkpoint(path: Path, state: State, progress: Progress, settings: Trai
         "progress": vars(progress),
         "settings": settings.model_dump_json(),
     }
-    with replacing(path) as part:
-        torch.save(content, part)
+    with replacing(path) as part, part.open("wb") as file:  # torch.save does not say of a path that the disk is full
+        torch.save(content, file)
 
 
 def load_checkpoint(path: Path, state: State) -> tuple[Progress, dict]:
@@ -66,17 +66,42 @@ def load_checkpoint(path: Path, state: State) -> tuple[Progress, dict]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        progress = _progress(content["progress"])
         state.model.load_state_dict(content["model"])
         if state.average is not state.model:
             state.average.load_state_dict(content["average"] or content["model"])
         state.optimizer.load_state_dict(content["optimizer"])
         if content["scaler"]:
             state.scaler.load_state_dict(content["scaler"])
-        return Progress(**content["progress"]), json.loads(content["settings"])
-    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise BadInput(
-            f"{path}: does not fit this training ({str(error).splitlines()[0]}); use another --run"
-        ) from None
+        return progress, dict(json.loads(content["settings"]))
+    except (pickle.UnpicklingError, EOFError, OSError):
+        raise BadInput(f"{path}: is no whole checkpoint of a training; use another --run") from None
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise BadInput(f"{path}: does not fit this training ({why}); use another --run") from None
+
+
+def _progress(stored: dict) -> Progress:
+    progress = Progress(**stored)
+    for name, usual in vars(Progress()).items():
+        value = getattr(progress, name)
+        if isinstance(usual, list):
+            fits = isinstance(value, list)
+        else:
+            fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+            fits = fits and (name == "best" or 0 <= value < math.inf or name == "loss_sum")
+        if not fits:
+            raise ValueError(f"progress.{name} is {str(value)[:40]!r}")
+    return progress
+
+
+def not_finite(state: State) -> str | None:
+    """The name of a weight or running statistic that is no finite number."""
+    for model in (state.model, state.average):
+        for name, value in model.state_dict().items():
+            if value.dtype.is_floating_point and not value.isfinite().all():
+                return name
+    return None
 
 
 def check_kind_of_run(run_dir: Path, settings: Training) -> None:
@@ -105,10 +130,11 @@ def changed_settings(old: dict, settings: Training) -> list[str]:
 
 
 def save_weights(model: nn.Module, path: Path, settings: Training, half: bool) -> None:
-    """Safetensors with the settings in its header; fp16 on request, counters stay whole numbers."""
-    weights = {
-        k: (v.half() if half and v.dtype.is_floating_point else v).contiguous().cpu()
-        for k, v in model.state_dict().items()
-    }
-    with replacing(path) as part:
-        save_file(weights, part, metadata={"settings": settings.model_dump_json()})
+    """Safetensors with the settings in its header; fp16 on request, but for whole numbers and what it cannot hold."""
+    weights = {k: (_halved(v) if half else v).contiguous().cpu() for k, v in model.state_dict().items()}
+    write_atomically(path, save(weights, metadata={"settings": settings.model_dump_json()}))
+
+
+def _halved(value: torch.Tensor) -> torch.Tensor:
+    half = value.half() if value.dtype.is_floating_point else value
+    return half if half.isfinite().all() else value

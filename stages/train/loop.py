@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,21 +24,26 @@ from torch.utils.data import Dataset
 
 from configs.training import Phase, Training
 from posedata.atomic import write_atomically
-from posedata.errors import BadInput
+from posedata.errors import BadInput, PtrackError
 from stages.train.checkpoint import (
     Progress,
     State,
     changed_settings,
     check_kind_of_run,
     load_checkpoint,
+    not_finite,
     save_checkpoint,
     save_weights,
 )
 from stages.train.distributed import Ranks, joined, replicated
 from stages.train.loading import Share, batches
 from stages.train.logs import RunLog
+from stages.train.optimizer import make_optimizer, training_mode
 from stages.train.precision import autocast, other_precision
+from stages.train.run_folder import alone_in
 from stages.train.schedule import Plan, Stretch, learning_rate, minutes_at_end, plan, share_done
+
+_MOST_SKIPPED = 50  # steps on end that are left out because their loss is not finite
 
 
 class Task(Protocol):
@@ -110,6 +115,7 @@ class _Run:
     log: RunLog | None  # of the first process
     began: float  # when it would have begun without interruption
     saved: float  # when the last checkpoint was written
+    skipped_on_end: int = 0  # steps left out since the last one that was taken
 
 
 def train(
@@ -126,11 +132,15 @@ def train(
 
     Raises:
         BadInput: the checkpoint does not fit the model, or the processes see different ones.
-        UsageError: it is on one batch alone and the run in the folder is not, or the other way round.
+        UsageError: the folder's run is on one batch alone and this one is not, or the other way round; or another
+            training is at work there.
+        PtrackError: it diverged; what the folder held before is kept.
         KeyboardInterrupt: it was asked to end; the checkpoint is written.
     """
-    with joined(settings.device) as (ranks, device), _asked_to_stop() as stop:
-        if not ranks.first:
+    with joined(settings.device) as (ranks, device), _asked_to_stop() as stop, ExitStack() as alone:
+        if ranks.first:
+            alone.enter_context(alone_in(run_dir))
+        else:
             say = _silent
         run = _prepared(model, task, settings, run_dir, say, watch, ranks, device)
         try:
@@ -180,7 +190,6 @@ def _prepared(
     whole = plan(settings, task.epoch(), ranks.world)
     log = None
     if ranks.first:
-        run_dir.mkdir(parents=True, exist_ok=True)
         write_atomically(run_dir / "settings.json", settings.model_dump_json(indent=1).encode())
         log = RunLog(run_dir, progress.steps, settings.tensorboard, watch.progress_line)
     now = time.monotonic()
@@ -278,8 +287,12 @@ def _step(run: _Run, source: Iterator[object]) -> tuple[float, float]:
     too_high = settings.skip_loss is not None and total > settings.skip_loss
     if too_high or not torch.isfinite(norm):  # such a step would destroy the weights; it is left out
         progress.skipped += 1
+        run.skipped_on_end += 1
+        if run.skipped_on_end >= _MOST_SKIPPED and not math.isfinite(total):
+            raise _diverged(run, f"the loss of {_MOST_SKIPPED} batches on end was {total}")
     else:
         state.scaler.step(state.optimizer)
+        run.skipped_on_end = 0
     state.scaler.update()
     progress.loss_sum += total
     progress.loss_count += 1
@@ -322,7 +335,23 @@ def _time_to_save(run: _Run) -> bool:
     return time.monotonic() - run.saved >= run.settings.save_minutes * 60
 
 
+def _diverged(run: _Run, why: str) -> PtrackError:
+    kept = "last.pt is kept as it was" if (run.run_dir / "last.pt").exists() else "nothing was saved"
+    return PtrackError(
+        f"{run.run_dir}: the training diverged: {why} after {run.progress.steps} steps; {kept}; lower learning_rate, "
+        "or look for wrong labels"
+    )
+
+
+def _check_finite(run: _Run) -> None:
+    """Nothing that is not finite is judged or saved: it would take the place of what is sound."""
+    broken = not_finite(run.state)
+    if run.ranks.any(broken is not None, run.device):
+        raise _diverged(run, f"{broken or 'a weight'} is no finite number any more")
+
+
 def _save(run: _Run) -> None:
+    _check_finite(run)
     run.saved = time.monotonic()
     _note_faulty(run, run.ranks.union(run.progress.faulty))
     if run.ranks.first:
@@ -331,7 +360,7 @@ def _save(run: _Run) -> None:
 
 def _validate(run: _Run, height: int, rate: float) -> None:
     """Figures, logs, weights and checkpoint, by the first process while the others wait."""
-    run.ranks.wait()
+    _check_finite(run)
     if run.ranks.first:
         run.log.clear_line()
         progress = run.progress
@@ -354,7 +383,8 @@ def _validate(run: _Run, height: int, rate: float) -> None:
         run.say(" ".join(f"{k}={v}" for k, v in row.items()))
         run.log.validation(progress.history, progress.steps)
         score = next(iter(figures.values()), -row["loss"])
-        if score > progress.best or math.isinf(progress.best):
+        score = -math.inf if math.isnan(score) else score
+        if score > progress.best or not math.isfinite(progress.best):
             progress.best = score
             save_weights(judged, run.run_dir / "best.safetensors", run.settings, run.task.half_weights)
         _keep_copy(run)
@@ -396,28 +426,6 @@ def _average(run: _Run, cycle: int) -> None:
             target.lerp_(value, share)
         else:
             target.copy_(value)
-
-
-def training_mode(model: nn.Module, settings: Training) -> None:
-    """As `train()`, but for batch normalisation that is to stay as it is."""
-    model.train()
-    if settings.freeze_bn:
-        for part in model.modules():
-            if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)):
-                part.eval()
-
-
-def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """As the settings say; frozen weights have no part in it. Decay spares biases and normalisation for AdamW."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    rate, decay = settings.learning_rate, settings.weight_decay
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(trained, lr=rate, weight_decay=decay)
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(trained, lr=rate, momentum=settings.momentum, weight_decay=decay)
-    decayed = {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay}
-    free = {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0}
-    return torch.optim.AdamW([decayed, free], lr=rate)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from stages.pose.networks import create
 from stages.train.checkpoint import Progress
 from stages.train.distributed import joined
 from stages.train.init import load_initial
-from stages.train.loop import Task, Watch, train, training_mode
+from stages.train.loop import Task, Watch, train
+from stages.train.optimizer import training_mode
 from stages.train.precision import autocast, other_precision, precision_name
 from stages.train.rendered import only_made
 from stages.train.schedule import last_draw, learning_rate, plan, turning_points

@@ -10,12 +10,13 @@ import torch
 from configs.errors import SettingsError
 from configs.training import DetectorTraining, Phase, PoseTraining, TrainingSet
 from configs.training_presets import training_settings
-from posedata.errors import BadInput
+from posedata.errors import BadInput, PtrackError, UsageError
 from posedata.skeletons import PTRACK_19
 from stages.train.assign import all_cells, assign
 from stages.train.detector import DetectorTask, picture_loss
 from stages.train.losses import pairwise_giou, spatial_cross_entropy
 from stages.train.pose import PoseTask
+from stages.train.run_folder import alone_in
 from stages.train.samples import Draws, repeated
 from stages.train.start import prepare, start
 
@@ -193,6 +194,61 @@ def test_what_the_published_recipe_begins_with_is_said_where_nothing_is_given(pi
     said = []
     prepare(pose_settings(pictures, begins_with="the first stage's weights"), tmp_path, said.append)
     assert any("random weights" in line and "the first stage's weights" in line for line in said)
+
+
+@pytest.mark.parametrize("rate, steps", [(1e30, 4), (1e30, 60)])
+def test_a_training_that_diverges_says_so_and_saves_nothing_of_it(pictures, tmp_path, rate, steps):
+    run = tmp_path / "run"
+    start(pose_settings(pictures, samples=6), run, silent)
+    before = {p.name: p.read_bytes() for p in run.iterdir() if p.suffix in (".pt", ".safetensors")}
+    wild = pose_settings(
+        pictures, samples=6 + 6 * steps, learning_rate=rate, warmup_samples=0, validate_samples=10**6
+    )
+    with pytest.raises(
+        PtrackError, match=r"the training diverged: .* last\.pt is kept as it was; lower learning_rate"
+    ):
+        start(wild, run, silent)
+    assert before == {p.name: p.read_bytes() for p in run.iterdir() if p.suffix in (".pt", ".safetensors")}
+
+
+def test_a_figure_that_is_nan_is_worse_than_any_other(pictures, tmp_path, monkeypatch):
+    figures = iter([float("nan"), 0.25, float("nan"), 0.2])
+    monkeypatch.setattr(PoseTask, "validate", lambda *_: {"oks": next(figures)})
+    assert start(pose_settings(pictures), tmp_path / "run", silent).best == 0.25
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content["progress"].update(draws="x"),
+        lambda content: content["progress"].update(draws=-5),
+        lambda content: content["progress"].update(seconds=None),
+        lambda content: content["progress"].update(history=None),
+        lambda content: content.update(settings="[1]"),
+        lambda content: content.update(optimizer=None),
+        lambda content: content.update(progress=[]),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(pictures, tmp_path, damage):
+    run = tmp_path / "run"
+    start(pose_settings(pictures, samples=6), run, silent)
+    content = torch.load(run / "last.pt", weights_only=True)
+    damage(content)
+    torch.save(content, run / "last.pt")
+    with pytest.raises(BadInput, match=r"last\.pt: .*use another --run$"):
+        start(pose_settings(pictures, samples=12), run, silent)
+    for bad in (b"", b"no checkpoint"):
+        (run / "last.pt").write_bytes(bad)
+        with pytest.raises(BadInput, match=r"last\.pt: .*use another --run$"):
+            start(pose_settings(pictures, samples=12), run, silent)
+
+
+def test_two_trainings_in_one_run_folder(tmp_path):
+    run, second = tmp_path / "run", pytest.raises(UsageError, match="another training is at work in it")
+    with alone_in(run), second, alone_in(run, 0.1):
+        pass
+    with alone_in(run, 0.1):
+        pass
 
 
 def test_training_lowers_the_loss(pictures, tmp_path):
