@@ -53,8 +53,10 @@ def replacing(path: Path) -> Iterator[Path]:
         if stat.S_IMODE(state.st_mode) != mode:  # a writer that put a file of its own there, for its owner alone
             part.chmod(mode)
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:  # a write does not know its file
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     finally:
         if lock is not None:

@@ -67,6 +67,12 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, error):
     assert names(tmp_path) == ["file.json"]
 
 
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space") as error, replacing(tmp_path / "last.pt"):
+        raise OSError(28, "No space left on device")  # as a write says it, which knows no name
+    assert error.value.filename == str(tmp_path / "last.pt")
+
+
 def test_readers_see_the_old_file_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "file.json"
     path.write_bytes(b"old")
