@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -40,7 +40,6 @@ from stages.train.loading import Share, batches
 from stages.train.logs import RunLog
 from stages.train.optimizer import make_optimizer, training_mode
 from stages.train.precision import autocast, other_precision
-from stages.train.run_folder import alone_in
 from stages.train.schedule import Plan, Stretch, learning_rate, minutes_at_end, plan, share_done
 
 _MOST_SKIPPED = 50  # steps on end that are left out because their loss is not finite
@@ -132,15 +131,12 @@ def train(
 
     Raises:
         BadInput: the checkpoint does not fit the model, or the processes see different ones.
-        UsageError: the folder's run is on one batch alone and this one is not, or the other way round; or another
-            training is at work there.
+        UsageError: it is on one batch alone and the run in the folder is not, or the other way round.
         PtrackError: it diverged; what the folder held before is kept.
         KeyboardInterrupt: it was asked to end; the checkpoint is written.
     """
-    with joined(settings.device) as (ranks, device), _asked_to_stop() as stop, ExitStack() as alone:
-        if ranks.first:
-            alone.enter_context(alone_in(run_dir))
-        else:
+    with joined(settings.device) as (ranks, device), _asked_to_stop() as stop:
+        if not ranks.first:
             say = _silent
         run = _prepared(model, task, settings, run_dir, say, watch, ranks, device)
         try:
@@ -190,6 +186,7 @@ def _prepared(
     whole = plan(settings, task.epoch(), ranks.world)
     log = None
     if ranks.first:
+        run_dir.mkdir(parents=True, exist_ok=True)
         write_atomically(run_dir / "settings.json", settings.model_dump_json(indent=1).encode())
         log = RunLog(run_dir, progress.steps, settings.tensorboard, watch.progress_line)
     now = time.monotonic()

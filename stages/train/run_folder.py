@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -20,9 +21,14 @@ def alone_in(run_dir: Path, patience: float = _PATIENCE) -> Iterator[None]:
     """The run folder, made where it is missing, while no other training works in it.
 
     Raises:
-        UsageError: another one does.
+        UsageError: another one does, or the folder cannot be written.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        if not os.access(run_dir, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UsageError(f"{run_dir}: cannot be written ({error.strerror}); give another --run") from None
     if os.name == "nt":  # folders cannot be opened there
         yield
         return

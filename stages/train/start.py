@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from stages.train.loop import Task, Watch, train
 from stages.train.optimizer import training_mode
 from stages.train.precision import autocast, other_precision, precision_name
 from stages.train.rendered import only_made
+from stages.train.run_folder import alone_in
 from stages.train.schedule import last_draw, learning_rate, plan, turning_points
 from stages.train.warper import check_beginning, freeze
 
@@ -67,9 +69,14 @@ def _published(settings: Training, say: Callable[[str], None]) -> tuple[nn.Modul
 
 
 def start(settings: Training, run_dir: Path, say: Callable[[str], None], watch: Watch | None = None) -> Progress:
-    """Trains; see `loop.train`."""
+    """Trains, alone in the run folder; see `loop.train`.
+
+    Raises:
+        UsageError: the run folder cannot be written, or another training is at work in it.
+    """
     check_beginning(settings)
-    with joined(settings.device) as (ranks, _):  # from here on: one of the processes may have to make pictures first
+    # from here on: one of the processes may have to make pictures first
+    with joined(settings.device) as (ranks, _), alone_in(run_dir) if ranks.first else nullcontext():
         model, task = prepare(settings, run_dir, say if ranks.first else _silent)
         return train(model, task, settings, run_dir, say, watch or Watch())
 

@@ -251,6 +251,13 @@ def test_two_trainings_in_one_run_folder(tmp_path):
         pass
 
 
+def test_a_run_folder_that_cannot_be_is_named_before_anything_is_read(pictures, tmp_path):
+    (tmp_path / "file").write_text("")
+    settings = pose_settings(TrainingSet(annotations=tmp_path / "nothing.json"))
+    with pytest.raises(UsageError, match=r"file/run: cannot be written \(Not a directory\); give another --run"):
+        start(settings, tmp_path / "file" / "run", silent)
+
+
 def test_training_lowers_the_loss(pictures, tmp_path):
     progress = start(pose_settings(pictures, samples=180, validate_samples=90), tmp_path / "run", lambda _: None)
     assert progress.history[-1]["loss"] < progress.history[0]["loss"]
