@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,7 @@ def evaluate_keypoints(
     results: str | Path | Sequence[Record],  # image_id, category_id, keypoints [3K], score
     sigmas: np.ndarray | None = None,  # [K] OKS sigmas; None = COCO's seventeen
     image_ids: Sequence[int] | None = None,  # evaluate on these images only
+    name: str = "ground truth",  # of content, for messages
 ) -> KeypointAp:
     """Keypoint AP and AR.
 
@@ -66,7 +67,7 @@ def evaluate_keypoints(
     from pycocotools.cocoeval import Params
 
     sigmas = Params("keypoints").kpt_oks_sigmas if sigmas is None else np.asarray(sigmas, np.float64)
-    stats = _evaluate(ground_truth, results, "keypoints", image_ids, None, sigmas)
+    stats = _evaluate(ground_truth, results, "keypoints", image_ids, None, sigmas, name)
     return KeypointAp(*stats)
 
 
@@ -75,13 +76,14 @@ def evaluate_boxes(
     results: str | Path | Sequence[Record],  # image_id, category_id, bbox [x, y, width, height], score
     category_ids: Sequence[int] | None = None,  # None = all categories
     image_ids: Sequence[int] | None = None,  # evaluate on these images only
+    name: str = "ground truth",  # of content, for messages
 ) -> BoxAp:
     """Box AP and AR.
 
     Raises:
         ScoringInputError: with every fault of both sides.
     """
-    return BoxAp(*_evaluate(ground_truth, results, "bbox", image_ids, category_ids, None))
+    return BoxAp(*_evaluate(ground_truth, results, "bbox", image_ids, category_ids, None, name))
 
 
 def keypoint_results(
@@ -106,12 +108,13 @@ def _evaluate(
     image_ids: Sequence[int] | None,
     category_ids: Sequence[int] | None,
     sigmas: np.ndarray | None,
+    name: str,
 ) -> list[float]:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     findings = Findings()
-    truth = _truth(ground_truth, kind, sigmas, findings)
+    truth = _truth(ground_truth, sigmas, findings, name)
     findings.raise_faults()
     found = _results(results, {image["id"] for image in truth["images"]}, kind, sigmas, findings)
     findings.raise_faults()
@@ -140,13 +143,13 @@ def _evaluate(
 
 
 def _truth(
-    source: str | Path | Mapping[str, Json], kind: str, sigmas: np.ndarray | None, findings: Findings
+    source: str | Path | Mapping[str, Json], sigmas: np.ndarray | None, findings: Findings, name: str
 ) -> dict[str, Json]:
     """Checked ground truth whose annotations may be written to.
 
     Annotations are numbered anew: pycocotools takes a match with annotation 0 for none.
     """
-    name = "ground truth" if isinstance(source, Mapping) else str(source)
+    name = name if isinstance(source, Mapping) else str(source)
     data = source if isinstance(source, Mapping) else read_json(Path(source), findings)
     parts: dict[str, list[Json]] = {}
     for part in ("images", "annotations", "categories"):
@@ -156,23 +159,39 @@ def _truth(
                 findings.fault(f"no-{part}", f"has no list '{part}'", "give a COCO annotation file", name, field=part)
             value = []
         parts[part] = value
+    known: set[Json] = set()
     for position, image in enumerate(parts["images"]):
-        if not isinstance(image.get("id"), (int, str)):
-            findings.fault(
-                "image-id", "an image has no id", "number the images", name, field=f"images[{position}].id"
-            )
-    fields = {"image_id": _is_key, "category_id": _is_key, "area": _is_number, "bbox": _is_box}
-    if kind == "keypoints":
-        length = 0 if sigmas is None else 3 * len(sigmas)
-        fields["keypoints"] = lambda value: _is_numbers(value, length)
-        fields["num_keypoints"] = _is_number
-    else:
-        del fields["area"]
+        field, number = f"images[{position}].id", image.get("id")
+        if not _is_key(number):
+            findings.fault("image-id", "an image has no id", "number the images", name, field=field)
+        elif number in known:
+            what = f"two images have the id {short(number)}"
+            findings.fault("image-id-twice", what, "number the images apart", name, field=field)
+        else:
+            known.add(number)
+    fields = _truth_fields(None if sigmas is None else len(sigmas))
     annotations = []
     for position, entry in enumerate(parts["annotations"]):
-        _check(entry, fields, name, f"annotations[{position}]", findings)
+        _check({"iscrowd": 0, **entry}, fields, name, f"annotations[{position}]", findings)
         annotations.append({"iscrowd": 0, "area": _box_area(entry), **entry, "id": position + 1})
     return {**parts, "annotations": annotations, "info": {}}
+
+
+def check_person(entry: Record, joints: int, name: str, place: str, findings: Findings) -> None:
+    """Notes what keeps an annotation from being ground truth of poses; `name` and `place` say where it stands."""
+    _check({"iscrowd": 0, **entry}, _truth_fields(joints), name, place, findings)
+
+
+def _truth_fields(joints: int | None) -> dict[str, Callable[[Json], bool]]:
+    """What annotations need, and whether a value will do; without joints they are of boxes alone."""
+    fields = {"image_id": _is_key, "category_id": _is_key, "bbox": _is_box, "iscrowd": _is_flag}
+    if joints is None:
+        return fields
+    return fields | {
+        "area": _is_number,
+        "keypoints": lambda value: _is_numbers(value, 3 * joints),
+        "num_keypoints": _is_number,
+    }
 
 
 def _results(
@@ -204,7 +223,9 @@ def _results(
     return [{key: entry[key] for key in kept} for entry in data] if not findings.faults else []
 
 
-def _check(entry: Record, fields: Mapping[str, object], name: str, place: str, findings: Findings) -> None:
+def _check(
+    entry: Record, fields: Mapping[str, Callable[[Json], bool]], name: str, place: str, findings: Findings
+) -> None:
     for field, good in fields.items():
         if not good(entry.get(field)):
             found = f"is {short(entry[field])}" if field in entry else "is missing"
@@ -213,7 +234,11 @@ def _check(entry: Record, fields: Mapping[str, object], name: str, place: str, f
 
 
 def _is_key(value: Json) -> bool:
-    return isinstance(value, (int, str))
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _is_flag(value: Json) -> bool:
+    return isinstance(value, (int, float)) and value in (0, 1)
 
 
 def _is_number(value: Json) -> bool:

@@ -91,6 +91,8 @@ def run() -> None:
     # threads that wait must not spin: on a machine with other work, spinning made two threads slower than one;
     # OpenMP reads this when torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # a picture that cannot be read is told once, by ptrack; OpenCV reads this when it is imported
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         code = main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -9,6 +9,7 @@ import click
 from configs.models import find_model
 from posedata.errors import UsageError
 from posetrack_cli.options import verbosity_option
+from posetrack_cli.places import try_file
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SUFFIX = {"safetensors": ".safetensors", "onnx": ".onnx"}
@@ -37,14 +38,15 @@ def export_model_command(
         raise UsageError(f"{model}: comes with torchvision, which exports it itself")
     if half and form == "onnx":
         raise UsageError("--half: is for safetensors only; ONNX tools convert by themselves")
-    if checkpoint is not None:
-        network = network_of(entry, checkpoint)
-    elif entry.weights == "bundled":
-        network = create(entry.architecture, **entry.options)
-        load_bundled(network, entry)
-    else:
+    if checkpoint is None and entry.weights != "bundled":
         raise UsageError(f"--checkpoint: {model} needs a file with its weights; see `ptrack models`")
     path = out or Path(model + _SUFFIX[form])
+    try_file(path)
+    if checkpoint is not None:
+        network = network_of(entry, checkpoint)
+    else:
+        network = create(entry.architecture, **entry.options)
+        load_bundled(network, entry)
     if form == "onnx":
         done = export_onnx(network, entry, path)
     else:

@@ -15,6 +15,7 @@ from configs.models import find_model
 from posedata.atomic import write_atomically
 from posedata.errors import UsageError
 from posetrack_cli.options import GroupedCommand, hardware_options, option_of, settings_from
+from posetrack_cli.places import try_file, try_folder, writing
 
 if TYPE_CHECKING:
     from eval.keypoint_ap import BoxAp, KeypointAp
@@ -73,21 +74,30 @@ def validate_command(
     Boxes come from the annotations, the detector, or a file; a bottom-up model takes none. COCO's test images have no
     annotations: --out writes what its server takes."""
     from stages.validate.coco import read_boxes, validate_coco
+    from stages.validate.coco_truth import read_truth
     from stages.validate.mpii import validate_mpii
     from stages.validate.posetrack import annotated_sequences, validate_posetrack
 
     _check_boxes(model, gt_boxes, own_boxes, detections)
     if dataset == "mpii" and not gt_boxes:
         raise UsageError("--dataset mpii: its people's places are given; use --gt-boxes")
+    _try_out(dataset, out)
     subject = _subject(model, checkpoint, assignments, own_boxes, options)
+    results = None
     with tqdm(disable=as_json or not sys.stderr.isatty(), leave=False) as bar:
         if dataset == "coco":
-            given = None if detections is None else read_boxes(detections, annotations)
-            coco = validate_coco(annotations, images, subject, given, bar.update)
-            figures, lines = _coco(model, coco, out)
+            truth = read_truth(annotations, images)
+            given = None if detections is None else read_boxes(detections, truth)
+            if not truth.people and out is None and (given is not None or not gt_boxes):
+                raise UsageError(
+                    "the images are not annotated: there is nothing to score; write results with --out FILE"
+                )
+            coco = validate_coco(truth, images, subject, given, bar.update)
+            figures, lines = _coco(model, coco)
+            results = coco.results
         elif dataset == "mpii":
-            truth = mat or annotations.with_name("gt_valid.mat")
-            figures, lines = _mpii(model, validate_mpii(annotations, truth, images, subject, bar.update))
+            mat = mat or annotations.with_name("gt_valid.mat")
+            figures, lines = _mpii(model, validate_mpii(annotations, mat, images, subject, bar.update))
         else:
             sequences = annotated_sequences(images, annotations)
             given = None
@@ -100,8 +110,22 @@ def validate_command(
     if as_json:
         known = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()}
         click.echo(json.dumps({**known, "model": model}, allow_nan=False))
+    else:
+        click.echo("\n".join(lines))
+    if out is not None and results is not None:  # after the figures, which are not lost where the disk is full
+        with writing(out):
+            write_atomically(out, json.dumps(results).encode() + b"\n")
+        if not as_json:
+            click.echo(f"\nwrote {out}")
+
+
+def _try_out(dataset: str, out: Path | None) -> None:
+    """Whether the results can be written, before the work."""
+    if out is None:
         return
-    click.echo("\n".join(lines))
+    if dataset == "mpii":
+        raise UsageError(f"--out {out}: MPII's figures come without a file of results; leave it out")
+    (try_file if dataset == "coco" else try_folder)(out)
 
 
 def _check_boxes(model: str, gt_boxes: bool, own_boxes: bool, detections: Path | None) -> None:
@@ -132,7 +156,7 @@ def _subject(
     return Subject(make_any(settings.pose, run), make_detector(settings.detect, run) if own_boxes else None)
 
 
-def _coco(model: str, done: CocoValidation, out: Path | None) -> tuple[dict, list[str]]:
+def _coco(model: str, done: CocoValidation) -> tuple[dict, list[str]]:
     """Figures for machines, and the lines for people."""
     figures: dict = {"images": done.images, "results": len(done.results)}
     lines = [f"{done.images} images, {len(done.results)} people"]
@@ -144,11 +168,6 @@ def _coco(model: str, done: CocoValidation, out: Path | None) -> tuple[dict, lis
         b: BoxAp = done.boxes
         figures |= {"box_AP": b.ap, "box_AP50": b.ap50, "box_AR": b.ar100}
         lines += ["", *_table("its boxes", _BOXES, [*vars(b).values()][: len(_BOXES)], 3)]
-    if out is not None:
-        write_atomically(out, json.dumps(done.results).encode() + b"\n")
-        lines += ["", f"wrote {out}"]
-    elif done.poses is None:
-        raise UsageError("the images are not annotated: there is nothing to score; write results with --out FILE")
     return figures, lines
 
 

@@ -40,10 +40,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         BadInput: the file is not there, damaged, holds objects other than tensors, or holds no weights.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise BadInput(f"{path}: is not a regular file; name the checkpoint's file")
         with path.open("rb") as file:
             start = file.read(9)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); name the checkpoint's file") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"{path}: cannot be read ({why}); name the checkpoint's file") from None
     if path.suffix == ".safetensors" or start[8:9] == b"{":  # a length of eight bytes, then JSON
         content: object = _read_safetensors(path)
     else:

@@ -197,7 +197,8 @@ def _shape(path: Path, weights: Weights, key: str) -> tuple[int, int, int, int]:
 
 def _count(path: Path, weights: Weights, expression: str, every: int = 1) -> int:
     """How many numbered parts the keys name."""
-    numbers = {int(found[1]) for key in weights if (found := re.match(expression, key))}
+    texts = {found[1] for key in weights if (found := re.match(expression, key))}
+    numbers = {int(text) if len(text) < 9 else 10**9 for text in texts}  # int() refuses thousands of digits
     count = max(numbers, default=-1) // every + 1
     if count > _MOST_PARTS:
         raise BadInput(f"{path}: its keys count to {count}, which no published pose network's do")

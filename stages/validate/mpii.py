@@ -11,8 +11,10 @@ import numpy as np
 
 from eval.pckh import Pckh, evaluate_pckh, load_gt_valid
 from posedata.errors import BadInput, UsageError
+from posedata.formats.fields import numbers
 from posedata.jsonio import read_json
 from posedata.paths import inside
+from posedata.record_header import Json
 from posedata.skeletons import MPII_16, mapping
 from stages.pose.crop import BOX_PADDING, PIXEL_STD
 from stages.pose.estimator import PoseEstimator
@@ -98,17 +100,41 @@ def read_mpii(path: Path) -> MpiiPeople:
     content = read_json(path)
     if not isinstance(content, list) or not content:
         raise BadInput(f"{path}: is no list of people; give MPII's valid.json of the pose estimators")
-    try:
-        names = tuple(str(entry["image"]) for entry in content)
-        centre = np.array([entry["center"] for entry in content], np.float64).reshape(-1, 2)
-        size = np.array([entry["scale"] for entry in content], np.float64).reshape(-1)
-        joints = np.array([entry["joints"] for entry in content], np.float64).reshape(-1, len(MPII_16), 2)
-        visible = np.array([entry["joints_vis"] for entry in content], np.float64).reshape(-1, len(MPII_16)) > 0
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(
-            f"{path}: is not in MPII's form (image, center, scale, joints, joints_vis; wrong: {error})"
-        ) from None
+    people = [_person(entry, f"{path}: [{place}]") for place, entry in enumerate(content)]
+    names, centres, sizes, points, seen = zip(*people)
+    centre, size, joints = np.array(centres), np.array(sizes), np.array(points)
+    visible = np.array(seen) > 0
     known = centre[:, 0] != -1
     centre[known, 1] += 15 * size[known]
     size = np.where(known, size * BOX_PADDING, size)
     return MpiiPeople(names, centre - 1, np.stack([size, size], axis=1), joints - 1, visible)
+
+
+def _person(entry: Json, where: str) -> tuple[str, np.ndarray, float, np.ndarray, np.ndarray]:
+    """Image, centre [2], scale, joints [16, 2] and whether they are visible [16], as the file has them."""
+    form = "is not in MPII's form (image, center, scale, joints, joints_vis)"
+    if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
+        raise BadInput(f"{where} {form}: it has no text 'image'; give MPII's valid.json of the pose estimators")
+    for field in ("center", "scale", "joints", "joints_vis"):
+        if field not in entry:
+            raise BadInput(f"{where} {form}: it has no '{field}'; write it")
+    scale = _vector({"scale": [entry["scale"]]}, "scale", 1, where)[0]
+    if scale <= 0:
+        raise BadInput(f"{where}.scale is {scale:g}; write the person's height / 200 pixels")
+    points = entry["joints"]
+    if not isinstance(points, list) or len(points) != len(MPII_16):
+        raise BadInput(f"{where}.joints is no list of MPII's {len(MPII_16)} joints; write x and y of each")
+    joints = [
+        _vector({f"joints[{place}]": point}, f"joints[{place}]", 2, where) for place, point in enumerate(points)
+    ]
+    seen = entry["joints_vis"]
+    plain = [int(v) if isinstance(v, bool) else v for v in seen] if isinstance(seen, list) else seen
+    visible = _vector({"joints_vis": plain}, "joints_vis", len(MPII_16), where)
+    return entry["image"], _vector(entry, "center", 2, where), scale, np.array(joints), visible
+
+
+def _vector(entry: dict[str, Json], field: str, length: int, where: str) -> np.ndarray:
+    array = numbers(entry, field, where)
+    if len(array) != length:
+        raise BadInput(f"{where}.{field} has {len(array)} numbers, not {length}; write them all")
+    return array

@@ -64,7 +64,12 @@ def read_picture(
     Raises:
         BadInput: it cannot be read.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    picture = None
+    try:
+        if path.is_file():  # a pipe would be waited for
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except (cv2.error, OSError, ValueError, MemoryError):
+        pass  # said below
     if picture is None:
         raise BadInput(f"{path}: cannot be read as a picture ({source})")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

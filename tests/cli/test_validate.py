@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +16,13 @@ from click.testing import CliRunner
 from scipy.io import savemat
 
 from configs.errors import SettingsError
-from posedata.skeletons import MPII_16, POSETRACK_15, POSETRACK_17
+from posedata.errors import BadInput
+from posedata.skeletons import COCO_17, MPII_16, POSETRACK_15, POSETRACK_17
 from posedata.synthetic import write_posetrack18
 from posetrack_cli.main import main
 from stages.validate.mpii import read_mpii
 from stages.validate.posetrack import posewarper_joints
+from stages.validate.subject import read_picture
 
 FUNCTIONS = Path(__file__).parents[1] / "data" / "pose_functions"
 
@@ -192,3 +196,118 @@ def test_annotations_are_of_the_pixels_as_stored(coco, posetrack, tmp_path):
     (tmp_path / "val.json").write_text(json.dumps(source))
     arguments = ("--annotations", "val.json", "--images", "images", "--gt-boxes", "--json")
     assert json.loads(ptrack("validate", *arguments, cwd=tmp_path).stdout)["AP50"] > 0
+
+
+def _changed(coco: Path, change) -> dict:
+    content = json.loads((coco / "val.json").read_text())
+    content["categories"][0]["keypoints"] = list(COCO_17.joints)
+    change(content)
+    return content
+
+
+def _backwards(content: dict) -> None:
+    """The joints in another order, with two that COCO does not have, of category 7 beside one of dogs."""
+    names = [*COCO_17.joints, "head_bottom", "head_top"]
+    content["categories"] = [{"id": 1, "name": "dog"}, {"id": 7, "name": "person", "keypoints": names[::-1]}]
+    for entry in content["annotations"]:
+        entry["category_id"] = 7
+        triplets = np.array([*entry["keypoints"], 5, 5, 2, 6, 6, 2]).reshape(19, 3)
+        entry |= {"keypoints": triplets[::-1].ravel().tolist(), "num_keypoints": entry["num_keypoints"] + 2}
+    content["annotations"].append({"category_id": 1, "image_id": content["images"][0]["id"], "bbox": [0, 0, 9, 9]})
+
+
+def test_joints_are_taken_by_name_and_people_by_their_category(coco, posetrack, tmp_path):
+    (tmp_path / "other.json").write_text(json.dumps(_changed(coco, _backwards)))
+    arguments = ("--images", posetrack, "--gt-boxes", "--json", "--annotations")
+    one = json.loads(ptrack("validate", *arguments, coco / "val.json", cwd=tmp_path).stdout)
+    other = json.loads(ptrack("validate", *arguments, "other.json", "--out", "found.json", cwd=tmp_path).stdout)
+    assert other == one
+    assert {entry["category_id"] for entry in json.loads((tmp_path / "found.json").read_text())} == {7}
+
+
+def _first(part: str, **change):
+    return lambda content: content[part][0].update(change)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (_first("categories", keypoints=list(POSETRACK_17.joints)), "categories[0].keypoints lacks left_eye"),
+        (_first("categories", id="1"), "categories[0].id is '1'"),
+        (lambda c: c["categories"].append({"id": 1, "name": "person"}), "categories[1].id is 1 like another's"),
+        (lambda c: c["categories"].append({"id": 2, "name": "person"}), "2 are named person"),
+        (lambda c: c.pop("categories"), "no list 'categories'"),
+        (_first("annotations", area="big"), "annotations[0].area: area is 'big'"),
+        (_first("annotations", keypoints=[1, 2, 2] * 19), "annotations[0].keypoints"),
+        (
+            lambda c: c["annotations"][1].pop("num_keypoints"),
+            "annotations[1].num_keypoints: num_keypoints is missing",
+        ),
+        (_first("annotations", iscrowd=[0]), "iscrowd is [0]"),
+        (_first("annotations", iscrowd="no"), "iscrowd is 'no'"),
+        (_first("annotations", category_id="1"), "annotations[0].category_id is '1'"),
+        (_first("annotations", bbox=[0, 0, 1e300, 1]), "annotations[0].bbox holds a number beyond"),
+        (lambda c: c["images"].append(c["images"][0]), "like that of images[0]"),
+        (_first("images", id=[0]), "images[0].id is '[0]'"),
+        (_first("images", file_name=3), "images[0].file_name is '3'"),
+        (lambda c: c.update(images=None), "no list 'images'"),
+        (lambda c: c.update(images=3), "no list 'images'"),
+        (lambda c: [a.update(image_id=-5) for a in c["annotations"]], "is on one of its images"),
+    ],
+)
+@pytest.mark.parametrize("boxes", ["given", "file"])
+def test_wrong_truth_is_told_before_the_pictures_are_looked_at(coco, tmp_path, change, words, boxes):
+    (tmp_path / "val.json").write_text(json.dumps(_changed(coco, change)))
+    chosen = ("--gt-boxes",) if boxes == "given" else ("--detections", coco / "boxes.json")
+    done = ptrack("validate", *chosen, "--annotations", "val.json", "--images", "nowhere", cwd=tmp_path, code=3)
+    assert words in done.stderr and done.stderr.startswith("val.json") and "\n" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"center": [None, 2]}, "[1].center is no list of numbers"),
+        ({"center": [1]}, "[1].center has 1 numbers"),
+        ({"scale": None}, "[1].scale is no list of numbers"),
+        ({"scale": 1e300}, "[1].scale holds a number beyond"),
+        ({"scale": 0}, "[1].scale is 0"),
+        ({"joints": [[1, 2]]}, "[1].joints is no list of MPII's 16"),
+        ({"joints": [[1, 2]] * 15 + [[1, "2"]]}, "[1].joints[15] is no list of numbers"),
+        ({"image": 3}, "[1] is not in MPII's form"),
+    ],
+)
+def test_mpiis_wrong_entries_are_named(mpii, tmp_path, change, words):
+    content = json.loads((mpii / "valid.json").read_text())
+    content[1] |= change
+    (tmp_path / "valid.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput) as caught:
+        read_mpii(tmp_path / "valid.json")
+    assert f"valid.json: {words}" in str(caught.value)
+
+
+@pytest.mark.parametrize("out", [".", "file/x/found.json", "x" * 300])
+def test_a_place_that_cannot_be_written_is_told_first(coco, tmp_path, out):
+    (tmp_path / "file").write_text("")
+    files = ("--annotations", coco / "val.json", "--images", "nowhere")
+    done = ptrack("validate", *files, "--gt-boxes", "--out", out, cwd=tmp_path, code=2)
+    assert done.stderr.startswith(f"--out {out}: ") and ".part" not in done.stderr
+
+
+def test_figures_are_printed_before_the_results_are_written(coco, posetrack, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("posetrack_cli.validate.write_atomically", full)
+    files = ("--annotations", coco / "val.json", "--images", posetrack)
+    done = ptrack("validate", *files, "--gt-boxes", "--out", "found.json", cwd=tmp_path, code=2)
+    assert "AP .75" in done.stdout and "--out found.json: cannot be written (No space left" in done.stderr
+
+
+def test_pictures_that_would_hang_or_break_the_decoder_are_unreadable(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "huge.png").write_bytes(data)
+    for name in ("pipe.png", "huge.png", "nothing.png"):
+        with pytest.raises(BadInput, match=f"{name}: cannot be read as a picture"):
+            read_picture(tmp_path / name, "image 1")

@@ -179,6 +179,7 @@ def test_a_file_with_objects_is_refused_and_nothing_is_run(tmp_path, how):
         ({"stage4.0.branches.0.0.conv1.weight": torch.zeros(8)}, ["final_layer.weight", "not complete"]),
         ({"pre.conv1.weight": torch.zeros(8)}, ["outs.0.0.conv.weight", "not complete"]),
         ({"layer4.0.conv1.weight": torch.zeros(8), "layer1.999999.x": torch.zeros(1)}, ["1000000"]),
+        ({"layer4.0.conv1.weight": torch.zeros(8), f"layer1.{'7' * 5000}.x": torch.zeros(1)}, ["no published"]),
     ],
 )
 def test_files_without_a_pose_network_are_refused_in_a_sentence(tmp_path, content, words):
@@ -196,6 +197,9 @@ def test_files_that_are_not_there_or_no_checkpoints(tmp_path):
             read_checkpoint(tmp_path / name)
     with pytest.raises(BadInput, match=r"nowhere\.pth: cannot be read"):
         read_checkpoint(tmp_path / "nowhere.pth")
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(BadInput, match=r"pipe\.pth: is not a regular file"):
+        read_checkpoint(tmp_path / "pipe.pth")
 
 
 @pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])

@@ -66,6 +66,7 @@ def test_trained_networks_of_other_families_export(tmp_path):
         (("hrnet-w32-coco-256x192",), "needs a file with its weights"),
         (("keypointrcnn_resnet50_fpn",), "torchvision"),
         (("compact", "--format", "onnx", "--half"), "safetensors only"),
+        (("compact", "--out", f"{__file__}/c"), r"^--out .*test_export_models.py/c: cannot be written \("),
     ],
 )
 def test_what_cannot_be_exported_is_said(words, message):
