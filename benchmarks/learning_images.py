@@ -37,6 +37,7 @@ from stages.train.checkpoint import save_weights
 from stages.train.curves import plot_curves
 from stages.train.start import start
 from stages.validate.coco import validate_coco
+from stages.validate.coco_truth import read_truth
 from stages.validate.subject import Subject
 
 TRAINED_ON, HELD_OUT = 2500, 100  # rendered pictures
@@ -147,7 +148,7 @@ def examined(settings: Training, weights: Path, lesson: Lesson) -> dict[str, Key
     """As `ptrack validate` does it, on annotated boxes or, bottom-up, on whole pictures: everybody, and the parts."""
     pose = PoseSettings(model=settings.model, checkpoint=str(weights))
     subject = Subject(make_any(pose, runtime("cpu", None, 16, 1)))
-    done = validate_coco(lesson.held_out, lesson.images, subject, None, lambda: None)
+    done = validate_coco(read_truth(lesson.held_out, lesson.images), lesson.images, subject, None, lambda: None)
     figures = {"all": done.poses}
     truth = read_json(lesson.held_out)
     for source in lesson.parts:

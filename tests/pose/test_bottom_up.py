@@ -25,6 +25,7 @@ from stages.pose.bottom_up.stage import BottomUpStage
 from stages.stream import Clock, Item
 from stages.train.bottom_up_targets import ABSENT, bottom_up_targets
 from stages.validate.coco import validate_coco
+from stages.validate.coco_truth import read_truth
 from stages.validate.subject import Subject
 
 # a standing person in COCO's order, x and y as parts of the height
@@ -169,7 +170,7 @@ def test_validation_on_coco_takes_people_without_boxes(tmp_path):
     content = {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
     (tmp_path / "val.json").write_text(json.dumps(content))
     subject = Subject(estimator(truth, (128, 150), flip=False))
-    done = validate_coco(tmp_path / "val.json", tmp_path, subject, None, lambda: None)
+    done = validate_coco(read_truth(tmp_path / "val.json", tmp_path), tmp_path, subject, None, lambda: None)
     assert done.images == 1 and len(done.results) == 2 and done.poses.ap > 0.9
 
 
