@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from posedata.errors import BadInput
+from posedata.formats.matlab import read_matlab
 
 SCALE_BIAS = 0.6  # head size = 0.6 of the head box's diagonal
 EXCLUDED = (6, 7)  # pelvis and thorax count in no mean
@@ -93,26 +94,7 @@ def load_gt_valid(path: str | Path) -> MpiiTruth:
     Raises:
         BadInput: the file cannot be read, or an array is missing or of another shape.
     """
-    import zlib
-
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    # All that scipy's reader is known to raise for damaged files.
-    damage = (
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        ArithmeticError,
-        NotImplementedError,
-        MatReadError,
-        zlib.error,
-    )
-    try:
-        content = loadmat(str(path))
-    except damage as error:
-        raise BadInput(f"{path}: cannot be read as a MATLAB file ({error}); give MPII's gt_valid.mat") from error
+    content = read_matlab(path, "MPII's gt_valid.mat")
     for name in ("pos_gt_src", "jnt_missing", "headboxes_src"):
         if name not in content:
             raise BadInput(f"{path}: holds no array {name}; give MPII's gt_valid.mat")

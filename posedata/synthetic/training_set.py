@@ -13,6 +13,7 @@ import orjson
 from posedata.atomic import write_atomically
 from posedata.boxes import xyxy_to_xywh
 from posedata.errors import UsageError
+from posedata.picture_file import read_picture
 from posedata.skeletons import PTRACK_19
 from posedata.synthetic.frame import SyntheticFrame
 from posedata.synthetic.stills import Somebody, random_crowd, random_person
@@ -70,7 +71,7 @@ def _picture(
 ) -> SyntheticFrame:
     background = None
     if backgrounds and rng.random() < (_BACKGROUND_SHARE if somebody is None else 1):
-        photograph = cv2.imread(str(backgrounds[int(rng.integers(len(backgrounds)))]), cv2.IMREAD_COLOR)
+        photograph = read_picture(backgrounds[int(rng.integers(len(backgrounds)))], cv2.IMREAD_COLOR)
         background = None if photograph is None else cv2.cvtColor(photograph, cv2.COLOR_BGR2RGB)
     if kind == "pose":
         return random_person(rng, background=background)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -15,6 +14,7 @@ from configs.recipes import BottomUpTraining
 from configs.settings import PoseSettings
 from configs.training import Phase
 from posedata.errors import BadInput, UsageError
+from posedata.picture_file import read_picture
 from stages.device import Runtime
 from stages.pose.bottom_up.estimator import BottomUpEstimator
 from stages.train.datasets.crowds import SceneRecipe, SceneSamples, read_scenes, read_truth
@@ -79,7 +79,7 @@ class CrowdTask:
         estimator = BottomUpEstimator(model, self.entry, PoseSettings(model=self.entry.name), runtime)
         seen, found = [], []
         for number, path in self.pictures.items():
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            image = read_picture(path)
             if image is None:
                 self._unreadable.note(path)
                 continue

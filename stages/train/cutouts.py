@@ -66,12 +66,7 @@ def read_cutouts(source: TrainingSet, say: Callable[[str], None]) -> list[Cutout
     found = []
     for image in content.images:
         for annotation in image.annotations:
-            try:
-                triplets = np.array(annotation["keypoints"], np.float64).reshape(len(content.joints), 3)
-            except (KeyError, TypeError, ValueError) as error:
-                name = f"{source.annotations}: annotation {annotation.get('id')}"
-                raise BadInput(f"{name}: wrong or missing keypoints ({error})") from None
-            joints, labelled = in_skeleton(triplets, columns)
+            joints, labelled = in_skeleton(annotation.needed_triplets(), columns)
             points = np.where(labelled[:, None] > 0, joints, np.nan)
             limbs = points[_NEEDED]
             if np.isfinite(limbs).all() and np.ptp(limbs, axis=0).max() >= _SMALLEST:

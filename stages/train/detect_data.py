@@ -12,7 +12,6 @@ import torch
 from torch.utils.data import Dataset
 
 from configs.training import DetectorTraining, TrainingSet
-from posedata.errors import BadInput
 from stages.detect.letterbox import GREY
 from stages.train.augment import colour, degrade, erase
 from stages.train.pose_data import picture
@@ -45,13 +44,8 @@ def read_pictures(source: TrainingSet, say: Callable[[str], None]) -> list[Pictu
     """Every image of a COCO-form file that is there; `iscrowd` marks ignore boxes."""
     pictures = []
     for image in read_annotations(source, say).images:
-        try:
-            xywh = np.array([a["bbox"] for a in image.annotations], np.float64).reshape(-1, 4)
-            ignore = np.array([bool(a.get("iscrowd", 0)) for a in image.annotations], bool)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(
-                f"{source.annotations}: image {image.path.name}: wrong or missing bbox ({error})"
-            ) from None
+        xywh = np.array([a.needed_box() for a in image.annotations], np.float64).reshape(-1, 4)
+        ignore = np.array([a.crowd for a in image.annotations], bool)
         pictures.append(
             Picture(image.path, image.source, np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]), ignore)
         )

@@ -17,6 +17,7 @@ def spatial_cross_entropy(
     The Gaussian's own entropy is taken off, so that a perfect map costs 0.
     """
     count, number, height, width = logits.shape
+    joints = torch.where(weights[..., None] > 0, joints, 0)  # where one is not labelled, its place may be anything
     x = torch.arange(width, device=logits.device, dtype=torch.float32)
     y = torch.arange(height, device=logits.device, dtype=torch.float32)
     across = torch.softmax(-((x - joints[..., :1]) ** 2) / (2 * sigma**2), dim=-1)  # [N, K, w]
@@ -24,7 +25,7 @@ def spatial_cross_entropy(
     target = (down[..., :, None] * across[..., None, :]).reshape(count, number, -1)
     log_probability = logits.float().reshape(count, number, -1).log_softmax(dim=-1)
     divergence = (torch.xlogy(target, target) - target * log_probability).sum(dim=-1)
-    return (divergence * weights).sum() / weights.sum().clamp(min=1)
+    return torch.where(weights > 0, divergence * weights, 0).sum() / weights.sum().clamp(min=1)
 
 
 def quality_focal(

@@ -13,11 +13,13 @@ from torch.utils.data import Dataset
 
 from configs.training import PoseTraining, TrainingSet
 from posedata.errors import BadInput
+from posedata.picture_file import read_picture
 from posedata.skeletons import Skeleton
 from stages.pose.crop import crop_matrices, crop_rectangles, transform_points
 from stages.train.augment import colour, degrade, erase
+from stages.train.datasets.annotations import Annotation
 from stages.train.datasets.people import columns_of, in_skeleton
-from stages.train.samples import AnnotationFile, Draws, read_annotations, repeated
+from stages.train.samples import Draws, ImageEntry, read_annotations, repeated
 
 _UPPER = ("nose", "eye", "ear", "shoulder", "elbow", "wrist", "head_bottom", "head_top")
 
@@ -46,9 +48,9 @@ def read_people(
     people = []
     for image in content.images:
         for annotation in image.annotations:
-            if annotation.get("iscrowd"):
+            if annotation.crowd:
                 continue
-            person = _person(image.path, image.source, annotation, content, columns, settings, source)
+            person = _person(image, annotation, columns, settings)
             sides = person.box[2:] - person.box[:2]
             if (person.weights > 0).any() and sides.max() >= settings.min_side:
                 people.append(person)
@@ -58,29 +60,21 @@ def read_people(
 
 
 def _person(
-    path: Path,
-    source: str,
-    annotation: dict,
-    content: AnnotationFile,
+    image: ImageEntry,
+    annotation: Annotation,
     columns: np.ndarray,  # [K] of the file's joints, -1 = not there
     settings: PoseTraining,
-    origin: TrainingSet,
 ) -> Person:
-    try:
-        x, y, width, height = (float(v) for v in annotation["bbox"])
-        flat = np.array(annotation["keypoints"], np.float64).reshape(len(content.joints), 3)
-        face = np.array(annotation.get("pseudo_face", ()), np.float64).reshape(-1, 3)
-    except (KeyError, TypeError, ValueError) as error:
-        name = f"{origin.annotations}: annotation {annotation.get('id')}"
-        raise BadInput(f"{name}: wrong or missing field ({error})") from None
-    joints, weights = in_skeleton(flat, columns)
-    if annotation.get("pseudo"):
+    x, y, width, height = annotation.needed_box()
+    joints, weights = in_skeleton(annotation.needed_triplets(), columns)
+    face = annotation.face(len(columns))
+    if annotation.content.get("pseudo"):
         weights *= settings.pseudo_weight
     sure = face[:, 2] >= settings.face_confidence
     for joint in np.flatnonzero(sure & (weights[: len(face)] == 0)):
         joints[joint] = face[joint, :2]
         weights[joint] = settings.face_weight
-    return Person(path, source, np.array([x, y, x + width, y + height]), joints, weights)
+    return Person(image.path, image.source, np.array([x, y, x + width, y + height]), joints, weights)
 
 
 class PoseSamples(Dataset):
@@ -179,6 +173,6 @@ class PoseSamples(Dataset):
 
 
 def picture(path: Path) -> np.ndarray | None:
-    """[H, W, 3] uint8 RGB; None where the file is missing or no picture."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    """[H, W, 3] uint8 RGB, as the pixels are stored; None where the file is missing or no picture."""
+    image = read_picture(path)
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

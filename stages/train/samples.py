@@ -10,18 +10,17 @@ import numpy as np
 
 from configs.training import TrainingSet
 from posedata.errors import BadInput
-from posedata.jsonio import read_json
-from posedata.paths import inside
+from stages.train.datasets.annotations import Annotation, read_coco_file
 from stages.train.datasets.people import Images, report_missing
 
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """An image with its annotations as they stand in the file."""
+    """An image with its people."""
 
     path: Path
     source: str
-    annotations: tuple[dict, ...]
+    annotations: tuple[Annotation, ...]
 
 
 @dataclass(frozen=True)
@@ -39,26 +38,17 @@ def read_annotations(source: TrainingSet, say: Callable[[str], None]) -> Annotat
         BadInput: the file cannot be read, or lacks a field; or no image is left.
     """
     path, there = source.annotations, Images()
-    root = source.images or path.parent
-    content = read_json(path)
-    try:
-        by_image: dict[int, list[dict]] = {}
-        for annotation in content["annotations"]:
-            by_image.setdefault(annotation["image_id"], []).append(annotation)
-        images = []
-        for image in content["images"]:
-            file = inside(root, image["file_name"], f"{path}: image {image['id']}")
-            name = str(image.get("source", ""))
-            if name not in source.exclude_sources and there.there(file):
-                images.append(ImageEntry(file, name, tuple(by_image.get(image["id"], ()))))
-        joints = tuple(content["categories"][0].get("keypoints", ()))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        raise BadInput(f"{path}: is not in COCO form (missing or wrong: {error})") from None
+    content = read_coco_file(path, source.images)
+    images = [
+        ImageEntry(image.file, image.source, people)
+        for image, people in content.by_image()
+        if image.source not in source.exclude_sources and there.there(image.file)
+    ]
     report_missing(there, source, say)
     if not images:
         why = f"all {len(there.missing)} are missing; check `images`" if there.missing else "none is listed"
         raise BadInput(f"{path}: no images are left after leaving out {list(source.exclude_sources)}: {why}")
-    return AnnotationFile(tuple(images), joints)
+    return AnnotationFile(tuple(images), content.joints)
 
 
 def repeated(sources: list[str], repeat: dict[str, int]) -> np.ndarray:

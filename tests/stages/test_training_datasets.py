@@ -17,6 +17,7 @@ from stages.train.datasets.crops import CropRecipe, CropSamples, plain_view, rea
 from stages.train.datasets.crowds import Outline, SceneRecipe, SceneSamples, people_masks, read_scenes, read_truth
 from stages.train.datasets.lsp import JOINTS as LSP_14
 from stages.train.datasets.mpii import mpii_person
+from stages.train.datasets.outlines import polygons, run_lengths
 from stages.train.datasets.pairs import PairSamples, neighbour, sparse
 from stages.train.datasets.people import Images, read_people
 from stages.train.samples import Draws, repeated
@@ -238,7 +239,8 @@ def test_pairs_are_two_frames_of_one_sequence_cropped_alike(tmp_path):
 
 
 def outline(shape, labelled: bool, crowd: bool = False) -> Outline:
-    return Outline(shape, np.zeros(4), labelled, crowd)
+    made = run_lengths(shape, None, "") if isinstance(shape, dict) else polygons(shape, "")
+    return Outline(made, np.zeros(4), labelled, crowd)
 
 
 def test_people_without_joints_and_crowds_are_masked_out():

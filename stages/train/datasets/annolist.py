@@ -8,6 +8,7 @@ import numpy as np
 
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
+from posedata.formats.fields import MAX_GIVEN
 from posedata.jsonio import read_json
 from posedata.paths import inside
 from posedata.skeletons import POSETRACK_15, Skeleton
@@ -50,10 +51,20 @@ def _joints(rect: dict) -> tuple[np.ndarray, float]:
     triplets = np.zeros((len(POSETRACK_15), 3))
     for points in rect.get("annopoints") or []:
         for point in points["point"]:
-            number, x, y = (point[k][0] if isinstance(point[k], list) else point[k] for k in ("id", "x", "y"))
-            triplets[int(number)] = float(x), float(y), 1
-    corners = [rect.get(k) for k in ("x1", "y1", "x2", "y2")]
-    if any(c is None for c in corners):
+            number, x, y = (_number(point, k) for k in ("id", "x", "y"))
+            if number not in range(len(triplets)):
+                raise ValueError(f"id is {number:g}; joints are numbered 0..{len(triplets) - 1}")
+            triplets[int(number)] = x, y, 1
+    if any(rect.get(k) is None for k in ("x1", "y1", "x2", "y2")):
         return triplets, float("nan")
-    x1, y1, x2, y2 = (float(c[0] if isinstance(c, list) else c) for c in corners)
+    x1, y1, x2, y2 = (_number(rect, k) for k in ("x1", "y1", "x2", "y2"))
     return triplets, 0.6 * float(np.hypot(x2 - x1, y2 - y1))
+
+
+def _number(entry: dict, name: str) -> float:
+    """A field that is a number, or a list of it."""
+    value = entry[name]
+    value = value[0] if isinstance(value, list) else value
+    if type(value) not in (int, float) or not abs(value) <= MAX_GIVEN:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, not a number up to {MAX_GIVEN:g}")
+    return float(value)

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from posedata.picture_file import STORED, read_picture
 from posedata.skeletons import Skeleton
 from stages.pose.crop import published_matrices, transform_points
-from stages.train.datasets.people import Person
+from stages.train.datasets.people import Person, has_extent
 from stages.train.samples import Draws
 from stages.train.targets import half_body, jitter, upper_body
 
-_READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
     4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
@@ -97,10 +97,9 @@ def drawn_view(person: Person, recipe: CropRecipe, upper: np.ndarray, rng: np.ra
     centre, scale = person.centre, person.scale
     visible = person.weights > 0
     if visible.sum() > recipe.half_body_joints and rng.random() < recipe.half_body:
-        centre, scale = half_body(person.joints, visible, upper, width / height, rng.standard_normal()) or (
-            centre,
-            scale,
-        )
+        half = half_body(person.joints, visible, upper, width / height, rng.standard_normal())
+        if half is not None and has_extent(*half):
+            centre, scale = half
     factor, angle, mirrored = jitter(rng, recipe.scale, recipe.rotation)
     mirrored = mirrored and recipe.flip
     matrix = published_matrices(centre[None], (scale * factor)[None], (width, height), np.array([angle]))[0]
@@ -126,7 +125,7 @@ def read_crop(path: Path, matrix: np.ndarray, recipe: CropRecipe) -> np.ndarray 
     height, width = recipe.size
     shrink = 1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-9)
     factor = next((f for f in (8, 4, 2) if recipe.reduced and shrink >= f), 1)
-    image = cv2.imread(str(path), _REDUCED[factor] if factor > 1 else _READ)
+    image = read_picture(path, _REDUCED[factor] if factor > 1 else STORED)
     if image is None:
         return None
     if factor > 1:  # pixel i of the small picture covers the pixels from i * factor on

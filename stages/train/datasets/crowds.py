@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
-from posedata.paths import inside
+from posedata.picture_file import read_picture
 from posedata.skeletons import COCO_17
 from stages.pose.bottom_up.body import FLIP_PARTS, LIMBS, parts_of_coco
 from stages.train.bottom_up_targets import (
@@ -24,8 +24,10 @@ from stages.train.bottom_up_targets import (
     augmentation_matrix,
     bottom_up_targets,
 )
-from stages.train.datasets.coco import BODY_SHARE, load_coco
+from stages.train.datasets.annotations import Annotation, Image, read_coco_file
+from stages.train.datasets.coco import BODY_SHARE
 from stages.train.datasets.crops import as_tensor
+from stages.train.datasets.outlines import Runs, drawn
 from stages.train.datasets.people import Images, annotation_files, columns_of, report_missing
 from stages.train.samples import Draws
 
@@ -38,7 +40,7 @@ _APART = 0.3  # of a main person's longer side, between main people
 class Outline:
     """One annotation's shape."""
 
-    shape: object  # COCO's polygons or run lengths, None = the box
+    shape: tuple[np.ndarray, ...] | Runs | None  # polygons [M, 2] int32 or run lengths, None = the box
     box: np.ndarray  # [4] xywh
     labelled: bool  # has joints
     crowd: bool
@@ -77,9 +79,9 @@ def read_scenes(source: PoseSource, say: Callable[[str], None]) -> list[Scene]:
         BadInput: naming file and annotation; or nobody is left.
     """
     images, scenes = Images(), []
-    for path, file, people, columns in _pictures(source):
-        if people and images.there(file):
-            scenes += _scenes(file, people, columns, path)
+    for image, people, columns in _pictures(source):
+        if people and images.there(image.file):
+            scenes += _scenes(image, people, columns)
     report_missing(images, source, say)
     if not scenes:
         raise BadInput(
@@ -100,18 +102,18 @@ def read_truth(
         BadInput: naming file and annotation; or no picture is there.
     """
     images, pictures, truth = Images(), {}, []
-    for path, file, people, columns in _pictures(source):
+    for image, people, columns in _pictures(source):
         if len(pictures) == limit:
             break
-        if not images.there(file):
+        if not images.there(image.file):
             continue
         number = len(pictures)
-        pictures[number] = file
+        pictures[number] = image.file
         for annotation in people:
-            box, triplets, area = _person(annotation, columns, path)
+            box, triplets, area = _person(annotation, columns)
             entry = {"image_id": number, "category_id": 1, "bbox": box.tolist(), "area": area}
             entry |= {"keypoints": triplets.ravel().tolist(), "num_keypoints": int((triplets[:, 2] > 0).sum())}
-            truth.append(entry | {"iscrowd": int(bool(annotation.get("iscrowd")))})
+            truth.append(entry | {"iscrowd": int(annotation.crowd)})
     report_missing(images, source, say)
     if not pictures:
         raise BadInput(f"{source.annotations}: not one of its pictures is there; check `images`")
@@ -119,56 +121,43 @@ def read_truth(
     return content, pictures
 
 
-def _pictures(source: PoseSource) -> Iterator[tuple[Path, Path, list[dict], np.ndarray]]:
-    """Of every picture of the source: annotation file, picture file, annotations, places of COCO's joints."""
+def _pictures(source: PoseSource) -> Iterator[tuple[Image, tuple[Annotation, ...], np.ndarray]]:
+    """Of every picture of the source: the picture, its people, places of COCO's joints."""
     for path in annotation_files(source):
-        content = load_coco(path)
-        root = Path(source.images or path.parent).resolve()
-        columns = columns_of(content["categories"][0].get("keypoints", ()), COCO_17, path)
-        by_image: dict[object, list[dict]] = {}
-        for annotation in content["annotations"]:
-            by_image.setdefault(annotation.get("image_id"), []).append(annotation)
-        for image in content["images"]:
-            file = inside(root, image["file_name"], f"{path}: image {image['id']}")
-            yield path, file, by_image.get(image["id"], []), columns
+        content = read_coco_file(path, source.images)
+        columns = columns_of(content.joints, COCO_17, path)
+        for image, people in content.by_image():
+            yield image, people, columns
 
 
-def _person(annotation: dict, columns: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray, float]:
+def _person(annotation: Annotation, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Box [4] xywh, COCO's joints [17, 3] with its visibility (2 visible, 1 hidden, 0 none), area."""
-    try:
-        box = np.array(annotation["bbox"], np.float64).reshape(4)
-        triplets = np.zeros((len(columns), 3))
-        if annotation.get("keypoints"):
-            given = np.array(annotation["keypoints"], np.float64).reshape(-1, 3)
-            triplets[columns >= 0] = given[columns[columns >= 0]]
-        area = float(annotation.get("area") or BODY_SHARE * box[2] * box[3])
-        if not (np.isfinite(box).all() and np.isfinite(triplets).all() and np.isfinite(area)):
-            raise ValueError("a number is not finite")
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        where = f"{path}: annotation {annotation.get('id')}"
-        raise BadInput(f"{where}: wrong or missing field ({error}); write it as COCO defines it") from None
-    return box, triplets, area
+    box, given = annotation.needed_box(), annotation.triplets()
+    triplets = np.zeros((len(columns), 3))
+    if given is not None:
+        triplets[columns >= 0] = given[columns[columns >= 0]]
+    return box, triplets, annotation.area() or BODY_SHARE * float(box[2] * box[3])
 
 
-def _scenes(file: Path, annotations: list[dict], columns: np.ndarray, path: Path) -> list[Scene]:
+def _scenes(image: Image, annotations: tuple[Annotation, ...], columns: np.ndarray) -> list[Scene]:
     people, outlines, mains = [], [], []
     for annotation in annotations:
-        box, triplets, area = _person(annotation, columns, path)
-        crowd = bool(annotation.get("iscrowd"))
+        box, triplets, area = _person(annotation, columns)
+        crowd = annotation.crowd
         count = int((triplets[:, 2] > 0).sum())
-        outlines.append(Outline(annotation.get("segmentation"), box, count > 0 and not crowd, crowd))
+        outlines.append(Outline(annotation.outline(image.size), box, count > 0 and not crowd, crowd))
         if crowd or count == 0:
             continue
         triplets[:, 2] = np.select([triplets[:, 2] == 2, triplets[:, 2] == 1], [1, 0], ABSENT)
         people.append(triplets)
         centre, side = box[:2] + box[2:] / 2, max(box[2:])
         near = any(np.linalg.norm(centre - c) < _APART * s for c, s, _ in mains)
-        if count >= _MIN_JOINTS and area >= _MIN_AREA and not near:
+        if count >= _MIN_JOINTS and area >= _MIN_AREA and min(box[2:]) >= 1 and not near:
             mains.append((centre, side, box[3]))
     if not mains:
         return []
     parts = parts_of_coco(np.stack(people))
-    return [Scene(file, centre, float(height), parts, tuple(outlines)) for centre, _, height in mains]
+    return [Scene(image.file, centre, float(height), parts, tuple(outlines)) for centre, _, height in mains]
 
 
 def people_masks(
@@ -182,7 +171,7 @@ def people_masks(
     people, unlabelled = np.zeros(size, bool), np.zeros(size, bool)
     crowds = np.zeros(size, bool)
     for outline in outlines:
-        shape = _shape_mask(outline, size)
+        shape = drawn(outline.shape, outline.box, size)
         if outline.crowd:
             crowds |= shape & ~people
             continue
@@ -191,27 +180,6 @@ def people_masks(
             unlabelled |= shape
     seen = ~(unlabelled | crowds)
     return (people | crowds).astype(np.uint8) * 255, seen.astype(np.uint8) * 255
-
-
-def _shape_mask(outline: Outline, size: tuple[int, int]) -> np.ndarray:
-    height, width = size
-    mask = np.zeros(size, np.uint8)
-    if isinstance(outline.shape, dict):
-        from pycocotools import mask as coco
-
-        runs = outline.shape
-        if isinstance(runs.get("counts"), list):
-            runs = coco.frPyObjects(runs, height, width)
-        found = coco.decode(runs)
-        return found.astype(bool) if found.shape == size else mask.astype(bool)
-    if outline.shape:
-        polygons = [np.round(np.array(p, np.float64).reshape(-1, 2)).astype(np.int32) for p in outline.shape]
-        for polygon in polygons:
-            cv2.fillPoly(mask, [polygon], 1)
-        return mask.astype(bool)
-    x, y, w, h = outline.box
-    mask[max(int(y), 0) : int(np.ceil(y + h)), max(int(x), 0) : int(np.ceil(x + w))] = 1
-    return mask.astype(bool)
 
 
 class SceneSamples(Dataset):
@@ -230,7 +198,7 @@ class SceneSamples(Dataset):
         number = self.draws.sample(draw)
         scene, side = self.scenes[number], self.recipe.side
         cells = side // STRIDE
-        image = cv2.imread(str(scene.image), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = read_picture(scene.image)
         if image is None:
             empty = torch.zeros(len(LIMBS) + len(FLIP_PARTS) + 2, cells, cells)
             return torch.zeros(3, side, side, dtype=torch.uint8), empty, torch.zeros(1, cells, cells), -1 - number

@@ -8,6 +8,8 @@ import numpy as np
 
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
+from posedata.formats.fields import MAX_GIVEN
+from posedata.formats.matlab import read_matlab
 from posedata.skeletons import Skeleton
 from stages.train.datasets.people import Images, Person, box_of_joints, columns_of, crop_of, in_skeleton
 
@@ -25,12 +27,13 @@ def read_lsp(path: Path, source: PoseSource, skeleton: Skeleton, aspect: float) 
     Raises:
         BadInput: the file cannot be read or is in another form.
     """
-    from scipy.io import loadmat
-
+    content = read_matlab(path, "LSP's joints.mat")
     try:
-        joints = np.asarray(loadmat(str(path))["joints"], np.float64)
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise BadInput(f"{path}: cannot be read as a MATLAB file with an array joints ({error})") from None
+        joints = np.asarray(content["joints"], np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path}: holds no array joints of numbers ({error}); give LSP's joints.mat") from None
+    if not (np.abs(joints) <= MAX_GIVEN).all():
+        raise BadInput(f"{path}: joints holds a number that is not finite or beyond {MAX_GIVEN:g}; write pixels")
     if joints.ndim == 3 and joints.shape[:2] == (3, 14):
         triplets = joints.transpose(2, 1, 0).copy()
         triplets[..., 2] = (triplets[..., :2] > 0).all(axis=2)

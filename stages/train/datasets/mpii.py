@@ -8,6 +8,7 @@ import numpy as np
 
 from configs.recipes import PoseSource
 from posedata.errors import BadInput
+from posedata.formats.fields import MAX_GIVEN
 from posedata.jsonio import read_json
 from posedata.paths import inside
 from posedata.skeletons import MPII_16, Skeleton
@@ -25,16 +26,32 @@ def mpii_person(
 
     Source: microsoft/human-pose-estimation.pytorch (MIT), `lib/dataset/mpii.py`. A centre of -1 marks an unknown
     one, which is neither moved nor padded.
+
+    Raises:
+        KeyError, ValueError: naming the field.
     """
-    centre, scale = np.array(record["center"], np.float64), float(record["scale"])
+    centre, scale = _array(record["center"], "center", (2,)), float(_array(record["scale"], "scale", ()))
     if centre[0] != -1:
+        if scale <= 0:
+            raise ValueError(f"scale is {scale:g}, not positive")
         centre[1] += _DOWN * scale
         scale *= _PADDING
-    visible = np.array(record.get("joints_vis", [0] * len(MPII_16)), np.float64)
-    joints = np.array(record.get("joints", np.zeros((len(MPII_16), 2))), np.float64).reshape(len(MPII_16), 2)
-    if visible.shape != (len(MPII_16),):
-        raise ValueError(f"joints_vis has {visible.size} values")
+    count = len(MPII_16)
+    visible = _array(record.get("joints_vis", [0] * count), "joints_vis", (count,))
+    joints = _array(record.get("joints", [[0, 0]] * count), "joints", (count, 2))
     return centre - 1, scale, joints - 1, visible
+
+
+def _array(value: object, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers of that shape, float64."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0)
+    if array.shape != shape or array.dtype.kind not in "iuf" or not (np.abs(array.astype(float)) <= MAX_GIVEN).all():
+        wanted = " x ".join(map(str, shape)) or "one"
+        raise ValueError(f"{name} is {str(value)[:40]!r}, not {wanted} numbers up to {MAX_GIVEN:g}")
+    return array.astype(np.float64)
 
 
 def read_mpii(path: Path, source: PoseSource, skeleton: Skeleton, aspect: float, truth: Path | None) -> list[Person]:

@@ -14,7 +14,7 @@ from configs.recipes import PoseSource
 from configs.training import TrainingSet
 from posedata.errors import BadInput
 from posedata.skeletons import Skeleton
-from stages.pose.crop import published_rectangles
+from stages.pose.crop import PIXEL_STD, published_rectangles
 
 JOINT_MARGIN = 0.15  # by which a box around joints is longer than their extent (Simple Baselines, section 4.2)
 # names that other data sets give to our joints
@@ -55,7 +55,7 @@ class Images:
         if folder not in self._folders:
             try:
                 self._folders[folder] = frozenset(os.listdir(folder))
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a name with a null character
                 self._folders[folder] = frozenset()
         return self._folders[folder]
 
@@ -95,10 +95,16 @@ def read_people(
     people: list[Person] = []
     for file in annotation_files(source):
         found = readers[source.format](file, source, skeleton, aspect)
-        people += [p for p in found if (p.weights > 0).any() and images.there(p.image)]
+        people += [
+            p for p in found if (p.weights > 0).any() and has_extent(p.centre, p.scale) and images.there(p.image)
+        ]
     report_missing(images, source, say)
     if not people:
-        why = f"all {len(images.missing)} pictures are missing" if images.missing else "nobody has a labelled joint"
+        why = (
+            f"all {len(images.missing)} pictures are missing"
+            if images.missing
+            else "nobody has a labelled joint and a box"
+        )
         raise BadInput(f"{source.annotations}: no person of {skeleton.name} to train on: {why}; check `images`")
     return people
 
@@ -163,6 +169,14 @@ def box_of_joints(
     low, high = points.min(axis=0), points.max(axis=0)
     grown = np.maximum(high - low, 1) * margin / 2
     return np.concatenate([low - grown, high + grown])
+
+
+def has_extent(
+    centre: np.ndarray,  # [2] pixels
+    scale: np.ndarray,  # [2] in units of 200 pixels
+) -> bool:
+    """Whether a crop is large enough for float32 to tell its corners apart."""
+    return bool(scale.max() * PIXEL_STD > max(0.1, 1e-5 * np.abs(centre).max()))
 
 
 def crop_of(
