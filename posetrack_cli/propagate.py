@@ -16,6 +16,7 @@ from posedata.formats.labels import SequenceLabels, read_labels, write_labels
 from posedata.sequences import KINDS, Sequence, discover
 from posedata.video import open_sequence
 from posetrack_cli.options import GroupedCommand, hardware_options, option_of
+from posetrack_cli.places import try_folder
 
 _FILES, _WHAT = option_of("Input and output"), option_of("What to do")
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -78,6 +79,8 @@ def propagate_command(
         raise UsageError(
             f"--annotations {annotations}: is for one sequence, {video_dir} holds {len(found.sequences)}"
         )
+    _refuse_labels(out, found.sequences, annotations)
+    try_folder(out)
     run = runtime(options["device"], options["half"], options["batch_size"], options["threads"])
     propagator = Propagator(network_of(entry, checkpoint), entry, run)
     rows, failed = [], []
@@ -123,25 +126,60 @@ def _sequence(
         wanted = spread(labels.frames, people, reach)
     else:
         wanted = list(sources(labels.frames, people, reach).items())
+    lost = dict.fromkeys(labels.frames, "the video ends before it")  # frame without a picture -> why
     with open_sequence(sequence) as frames:
 
         def counted():
             for frame in frames:
+                if frame.image is not None:
+                    lost.pop(frame.index, None)
+                elif frame.index in lost:
+                    lost[frame.index] = frame.note or "it cannot be decoded"
                 yield frame
                 progress()
 
         moved = list(propagate(counted(), people, wanted, propagator, reach))
     reached = {frame for frame, *_ in moved} - set(people)
     file = out / f"{sequence.id}.json"
-    count = write_labels(file, labels, people, moved)
+    try:
+        count = write_labels(file, labels, people, moved)
+    except OSError as error:
+        raise SequenceFailed(
+            f"{file}: cannot be written ({error.strerror or error}); mend that and run again"
+        ) from None
+    _tell_lost(sequence.id, {f: why for f, why in lost.items() if f in people}, "is labelled", "nobody is moved from")
+    _tell_lost(sequence.id, {f: why for f, why in lost.items() if f not in people}, "is listed", "nobody is moved to")
     return {
         "sequence": sequence.id,
         "labelled": len(people),
         "propagated": len(reached),
         "unreached": len(labels.frames) - len(people) - len(reached),
+        "without_picture": sorted(lost),
         "people": count,
         "file": str(file),
     }
+
+
+def _tell_lost(sequence: str, lost: dict[int, str], is_what: str, so: str) -> None:
+    """One sentence on frames without pictures."""
+    if lost:
+        frame, why = next(iter(lost.items()))
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        click.echo(f"ptrack: {sequence}: frame {frame} {is_what} but has no picture ({why}){more}; {so} it", err=True)
+
+
+def _refuse_labels(out: Path, sequences: tuple[Sequence, ...], annotations: Path | None) -> None:
+    """
+    Raises:
+        UsageError: what is written would take the labels' place.
+    """
+    labels = {s.annotation.resolve(): s.annotation for s in sequences if s.annotation is not None}
+    if annotations is not None:
+        labels[annotations.resolve()] = annotations
+    for sequence in sequences:
+        file = labels.get((out / f"{sequence.id}.json").resolve())
+        if file is not None:
+            raise UsageError(f"--out {out}: {file} are the labels themselves, which stay; name another folder")
 
 
 def _refuse_split(out: Path) -> None:

@@ -19,6 +19,20 @@ class PersonCategory:
     id: int
     joints: tuple[str, ...] | None  # None = the file names none
     where: str  # file and entry, for messages
+    ids: frozenset[int] | None  # of all categories; None = the file has none
+
+    def holds(self, entry: dict[str, Json], where: str) -> bool:
+        """Whether an annotation is of a person; all are where the file has no categories.
+
+        Raises:
+            BadInput: its category is none of the file's; `where` says which annotation it is.
+        """
+        given = entry.get("category_id")
+        if self.ids is None:
+            return True
+        if type(given) is not int or given not in self.ids:
+            raise BadInput(f"{where}.category_id is {str(given)[:40]!r}, which is no id among the file's categories")
+        return given == self.id
 
     def order(self, skeleton: Skeleton) -> np.ndarray:
         """[K] for each joint of the skeleton its place among the file's, -1 = not there; where the file names none,
@@ -37,7 +51,7 @@ def person_category(
         BadInput: there is no telling which it is, its id is no whole number, or its joints are no names.
     """
     if categories is None or categories == []:
-        return PersonCategory(1, None, f"{path}: categories")
+        return PersonCategory(1, None, f"{path}: categories", None)
     if not isinstance(categories, list) or not all(isinstance(entry, dict) for entry in categories):
         raise BadInput(f"{path}: 'categories' is no list of objects; write one object with id, name and keypoints")
     ids = [entry.get("id") for entry in categories]
@@ -55,9 +69,9 @@ def person_category(
     where = f"{path}: categories[{chosen[0]}]"
     names = categories[chosen[0]].get("keypoints")
     if names is None or names == []:
-        return PersonCategory(ids[chosen[0]], None, where)
+        return PersonCategory(ids[chosen[0]], None, where, frozenset(ids))
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BadInput(f"{where}.keypoints is no list of joints' names; write the names")
     if twice := [name for place, name in enumerate(names) if name in names[:place]]:
         raise BadInput(f"{where}.keypoints names {twice[0][:40]!r} twice; name each joint once")
-    return PersonCategory(ids[chosen[0]], tuple(names), where)
+    return PersonCategory(ids[chosen[0]], tuple(names), where, frozenset(ids))

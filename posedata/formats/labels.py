@@ -13,6 +13,7 @@ from posedata.atomic import write_atomically
 from posedata.boxes import of_keypoints, xywh_to_xyxy, xyxy_to_xywh
 from posedata.errors import BadInput
 from posedata.formats.annolist_labels import in_form_of_2018
+from posedata.formats.categories import person_category
 from posedata.formats.fields import numbers
 from posedata.jsonio import read_json
 from posedata.record_header import Json
@@ -20,6 +21,7 @@ from posedata.sequence import Sequence, frame_number
 from posedata.skeletons import POSETRACK_17
 
 _JOINTS = len(POSETRACK_17)
+_NAMES = ", ".join(POSETRACK_17.joints)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class SequenceLabels:
     images: tuple[Mapping[str, Json], ...]  # one a frame that the file lists, with `id` and `file_name`
     frames: tuple[int, ...]  # the frame of each image, ascending
     people: Mapping[int, FrameLabels]  # labelled frame -> its people, who may be none
-    categories: Json
+    categories: list[Json]  # of the file, where its people are as they are written; else none
 
 
 def read_labels(path: Path, sequence: Sequence) -> SequenceLabels:
@@ -59,7 +61,8 @@ def read_labels(path: Path, sequence: Sequence) -> SequenceLabels:
 
     The file is in the form of PoseTrack18, which is COCO's, or PoseTrack17. An image is labelled where it says
     `is_labeled`, else where somebody is annotated on it. Its frame is its own `frame`; else its place in the list
-    where the file defines the sequence; else the frame of its file's name.
+    where the file defines the sequence; else the frame of its file's name. People are of the category named person,
+    or the only one; their joints are taken by the names that it gives them, in PoseTrack's order where it gives none.
 
     Raises:
         BadInput: the file is in neither form, or lists images that are no frames of the sequence.
@@ -72,20 +75,30 @@ def read_labels(path: Path, sequence: Sequence) -> SequenceLabels:
             f"{path}: has no lists 'images' and 'annotations', nor 'annolist'; give labels in the form of COCO, "
             "PoseTrack18 or PoseTrack17"
         )
+    category = person_category(content.get("categories"), path)
+    order = category.order(POSETRACK_17)
+    if (order < 0).all():
+        raise BadInput(f"{category.where}.keypoints names none of PoseTrack's joints; those are {_NAMES}")
     images = _images(content["images"], path, sequence)
     of_image: dict[int, list[dict[str, Json]]] = {image["id"]: [] for _, image in images}
     for place, entry in enumerate(content["annotations"]):
         if not isinstance(entry, dict) or type(entry.get("image_id")) is not int:
             raise BadInput(f"{path}: annotations[{place}].image_id is missing or no whole number; write its image's")
+        if "category_id" in entry and not category.holds(entry, f"{path}: annotations[{place}]"):
+            continue
         if entry["image_id"] in of_image:
             of_image[entry["image_id"]].append({"where": f"{path}: annotations[{place}]", **entry})
     people = {}
     for frame, image in images:
         rows = of_image[image["id"]]
         if image.get("is_labeled", bool(rows)):
-            people[frame] = _people(rows)
+            people[frame] = _people(rows, order, len(category.joints or order))
+    same = category.id == 1 and category.joints == POSETRACK_17.joints and len(content["categories"]) == 1
     return SequenceLabels(
-        tuple(image for _, image in images), tuple(f for f, _ in images), people, content.get("categories", [])
+        tuple(image for _, image in images),
+        tuple(f for f, _ in images),
+        people,
+        content["categories"] if same else [],
     )
 
 
@@ -145,6 +158,7 @@ def _images(entries: list[Json], path: Path, sequence: Sequence) -> list[tuple[i
     defines = sequence.annotation is not None and sequence.annotation == path
     names = {PurePosixPath(name).name: frame for frame, name in enumerate(sequence.frame_names or ())}
     found: dict[int, dict[str, Json]] = {}
+    ids: set[int] = set()
     for place, entry in enumerate(entries):
         where = f"{path}: images[{place}]"
         if (
@@ -161,13 +175,20 @@ def _images(entries: list[Json], path: Path, sequence: Sequence) -> list[tuple[i
         last = None if sequence.frames is None else len(sequence.frames)
         if type(frame) is not int or frame < 0 or (last is not None and frame >= last):
             raise BadInput(f"{where} ({entry['file_name'][:80]!r}) is no frame of {sequence.id}; check the file")
+        if entry["id"] in ids:
+            raise BadInput(f"{where}.id is {entry['id']} like another image's; number the images apart")
+        ids.add(entry["id"])
         if frame in found:
             raise BadInput(f"{where} is the second of frame {frame} of {sequence.id}; write each frame once")
         found[frame] = entry
     return sorted(found.items(), key=lambda pair: pair[0])
 
 
-def _people(rows: list[dict[str, Json]]) -> FrameLabels:
+def _people(
+    rows: list[dict[str, Json]],
+    order: np.ndarray,  # [17] the places of PoseTrack's joints among the file's, -1 = it has none
+    count: int,  # of the file's joints
+) -> FrameLabels:
     keypoints = np.zeros((len(rows), _JOINTS, 2), np.float32)
     visible = np.zeros((len(rows), _JOINTS), bool)
     boxes = np.zeros((len(rows), 4), np.float32)
@@ -176,9 +197,9 @@ def _people(rows: list[dict[str, Json]]) -> FrameLabels:
     for row, entry in enumerate(rows):
         where = str(entry["where"])
         given = numbers(entry, "keypoints", where) if "keypoints" in entry else np.zeros(0)
-        if len(given) != 3 * _JOINTS:
-            raise BadInput(f"{where}.keypoints has {len(given)} numbers, PoseTrack's 17 joints need {3 * _JOINTS}")
-        points = given.reshape(_JOINTS, 3)
+        if len(given) != 3 * count:
+            raise BadInput(f"{where}.keypoints has {len(given)} numbers, its {count} joints need {3 * count}")
+        points = np.where(order[:, None] >= 0, given.reshape(count, 3)[order], 0)
         keypoints[row], visible[row] = points[:, :2], points[:, 2] > 0
         box = numbers(entry, "bbox", where) if entry.get("bbox") is not None else np.zeros(0)
         if len(box) == 4 and box[2] > 0 and box[3] > 0:
@@ -186,7 +207,10 @@ def _people(rows: list[dict[str, Json]]) -> FrameLabels:
         else:
             boxes[row] = of_keypoints(keypoints[row : row + 1], visible[row : row + 1])[0]
         areas[row] = numbers({"area": [entry["area"]]}, "area", where)[0] if entry.get("area") else 0
-        ids[row] = entry["track_id"] if type(entry.get("track_id")) is int else -1
+        track = entry["track_id"] if type(entry.get("track_id")) is int else -1
+        if not -(2**63) <= track < 2**63:
+            raise BadInput(f"{where}.track_id is {track}; number people by whole numbers below 2^63")
+        ids[row] = track
     some = visible.any(axis=1)
     areas = np.where(areas > 0, areas, (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
     return FrameLabels(boxes[some], keypoints[some], visible[some], ids[some], areas[some])

@@ -63,8 +63,7 @@ def read_truth(
     if not content.get("categories"):
         raise BadInput(f"{path}: has no list 'categories', so that nobody knows which annotations are people's")
     category = person_category(content["categories"], path)
-    known = {entry["id"] for entry in content["categories"]}
-    return CocoTruth(path, listed, _people(annotations, category, known, listed, path), category.id)
+    return CocoTruth(path, listed, _people(annotations, category, listed, path), category.id)
 
 
 def _images(entries: list[Json], path: Path, folder: Path) -> tuple[dict[str, Json], ...]:
@@ -89,7 +88,7 @@ def _images(entries: list[Json], path: Path, folder: Path) -> tuple[dict[str, Js
 
 
 def _people(
-    entries: list[Json], category: PersonCategory, known: set[int], images: tuple[dict[str, Json], ...], path: Path
+    entries: list[Json], category: PersonCategory, images: tuple[dict[str, Json], ...], path: Path
 ) -> tuple[dict[str, Json], ...]:
     """The annotations of the category on listed images; like pycocotools, those on other images are passed over."""
     order = category.order(COCO_17)
@@ -105,10 +104,7 @@ def _people(
         where = f"annotations[{place}]"
         if not isinstance(entry, dict):
             raise BadInput(f"{path}: {where} is no object; write one for each person")
-        if type(entry.get("category_id")) is not int or entry["category_id"] not in known:
-            found = str(entry.get("category_id"))[:40]
-            raise BadInput(f"{path}: {where}.category_id is {found!r}, which is none of the file's categories' ids")
-        if entry["category_id"] != category.id:
+        if not category.holds(entry, f"{path}: {where}"):
             continue
         check_person(entry, count, str(path), where, findings)
         mine.append((place, entry))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from small_models import small_model
 
-from posedata.errors import BadInput
+from configs.models import find_model
+from posedata.errors import BadInput, UsageError
 from posedata.formats.labels import FrameLabels, read_labels, write_labels
 from posedata.formats.posetrack18 import read_people
 from posedata.sequences import discover
+from posedata.skeletons import COCO_17, POSETRACK_17
 from posedata.synthetic import write_posetrack18
 from posedata.video import open_sequence
+from posetrack_cli.propagate import propagate_command
 from stages.device import Runtime
+from stages.pose.networks import create
 from stages.train.propagation import Propagator, chosen_labels, propagate, sources
 
 ENTRY = small_model((384, 288), "posewarper_pair", "posetrack-17")
@@ -135,6 +141,10 @@ def test_labels_of_a_video_name_their_frames(root, tmp_path):
         ({"images": [{"id": 1}]}, "images[0] lacks"),
         ({"images": [{"id": 1, "file_name": "elsewhere.jpg"}]}, "'elsewhere.jpg') is no frame of"),
         ({"annotations": [{"image_id": "a"}]}, "annotations[0].image_id"),
+        ({"annotations": [{"image_id": 1, "category_id": "1"}]}, "annotations[0].category_id is '1'"),
+        ({"categories": [{"id": 1, "keypoints": ["tail"]}]}, "categories[0].keypoints names none of"),
+        ({"categories": [{"id": 1, "keypoints": ["nose"] * 17}]}, "categories[0].keypoints names 'nose' twice"),
+        ({"images": [{"id": 1, "frame": f, "file_name": "a"} for f in (0, 1)]}, "images[1].id is 1 like another"),
     ],
 )
 def test_wrong_labels_are_named(root, tmp_path, change, words):
@@ -144,6 +154,81 @@ def test_wrong_labels_are_named(root, tmp_path, change, words):
     with pytest.raises(BadInput) as caught:
         read_labels(path, sequence)
     assert words in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_joints_are_taken_by_their_names(root, tmp_path):
+    sequence = discover(root).sequences[0]
+    content = json.loads(sequence.annotation.read_text())
+    expected = read_labels(sequence.annotation, sequence).people
+    content["categories"] = [{"id": 3, "name": "person", "keypoints": list(COCO_17.joints)}, {"id": 1, "name": "dog"}]
+    for entry in content["annotations"]:
+        named = dict(zip(POSETRACK_17.joints, np.array(entry["keypoints"]).reshape(17, 3).tolist()))
+        triplets = [named.get(joint, [7, 7, 2]) for joint in COCO_17.joints]
+        entry |= {"keypoints": np.ravel(triplets).tolist(), "category_id": 3}
+    content["annotations"].append({"image_id": content["images"][0]["id"], "category_id": 1})
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(content))
+    labels = read_labels(path, sequence)
+    write_labels(tmp_path / "written.json", labels, labels.people, [])
+    for found in (labels.people, read_labels(tmp_path / "written.json", sequence).people):
+        for frame, people in found.items():
+            assert not people.visible[:, 1:3].any()  # the neck and the head's top, which COCO does not have
+            there = people.visible
+            assert np.array_equal(there[:, 3:], expected[frame].visible[:, 3:]) and there.any()
+            np.testing.assert_allclose(people.keypoints[there], expected[frame].keypoints[there], atol=1e-3)
+
+
+def test_a_track_id_beyond_64_bits_is_named(root, tmp_path):
+    sequence = discover(root).sequences[0]
+    content = json.loads(sequence.annotation.read_text())
+    content["annotations"][0]["track_id"] = 2**63
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=r"annotations\[0\]\.track_id is 9223372036854775808"):
+        read_labels(tmp_path / "labels.json", sequence)
+
+
+@pytest.fixture
+def clip(root, tmp_path) -> Path:
+    """A folder of frames with labels of the fourth alone, and a checkpoint."""
+    sequence = discover(root).sequences[0]
+    (tmp_path / "clip").mkdir()
+    for frame in sequence.frames:
+        shutil.copy(frame.path, tmp_path / "clip" / frame.path.name)
+    content = json.loads(sequence.annotation.read_text())
+    fourth = content["images"][3]["id"]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] == fourth]
+    for image in content["images"]:
+        image |= {"is_labeled": image["id"] == fourth, "file_name": Path(image["file_name"]).name}
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "clip.json").write_text(json.dumps(content))
+    entry = find_model("posewarper-small", "pose")
+    torch.save(create(entry.architecture, **entry.options).state_dict(), tmp_path / "w.pt")
+    return tmp_path
+
+
+def moved(folder: Path, out: str):
+    words = [folder / "clip", "--annotations", folder / "labels" / "clip.json", "--out", folder / out]
+    model = ("--model", "posewarper-small", "--checkpoint", folder / "w.pt", "--json")
+    return CliRunner().invoke(propagate_command, [str(word) for word in (*words, *model)], standalone_mode=False)
+
+
+def test_frames_without_pictures_are_named(clip):
+    for place in (3, 5):
+        sorted((clip / "clip").iterdir())[place].write_bytes(b"no picture")
+    done = moved(clip, "out")
+    assert json.loads(done.stdout)["sequences"][0]["propagated"] == 0
+    first, second = done.stderr.splitlines()
+    assert "clip: frame 3 is labelled but has no picture" in first and "frame 5 is listed but has no" in second
+
+
+@pytest.mark.parametrize(
+    "out, words", [("labels", "clip.json are the labels themselves"), ("w.pt/out", "cannot be written (")]
+)
+def test_places_where_nothing_may_be_written_are_refused_first(clip, out, words):
+    before = (clip / "labels" / "clip.json").read_bytes()
+    error = moved(clip, out).exception
+    assert isinstance(error, UsageError) and words in str(error) and str(error).startswith(f"--out {clip / out}: ")
+    assert (clip / "labels" / "clip.json").read_bytes() == before
 
 
 def test_a_person_needs_all_seventeen_joints(root, tmp_path):
