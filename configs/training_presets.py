@@ -22,6 +22,8 @@ KINDS: dict[str, tuple[type[Training], ...]] = {
     "bottom-up": (BottomUpTraining,),
 }
 
+_UNION = ("int", "str", "constrained-int")  # pydantic's names for the parts of `int | str` in the place of an error
+
 
 def training_presets(what: str | None = None) -> list[str]:
     """Names of the presets, of one kind of training or of all."""
@@ -52,7 +54,9 @@ def training_settings(
     tree = _tree(preset)
     model = next(m for m in KINDS[what] if _kind(m) == tree["kind"])
     for text in assignments:
-        key, _, value = text.partition("=")
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {text}: write it as key=value")
         if key not in model.model_fields or key == "kind":
             close = difflib.get_close_matches(key, model.model_fields, n=1)
             hint = f", did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}"
@@ -65,14 +69,22 @@ def training_settings(
         settings = model.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"training setting {where}: {first['msg']}, not {first['input']!r}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several settings, which the message names
+            raise SettingsError(f"training settings: {message}") from None
+        where = ".".join(str(part) for part in first["loc"] if part not in _UNION)
+        raise SettingsError(f"training setting {where}: {message}, not {_shown(first['input'])}") from None
     placed: dict[str, object] = {"train": tuple(_placed(s, data) for s in settings.train)}
     for name in ("val", "cutouts", "backgrounds"):
         source = getattr(settings, name, None)
         if source is not None:
             placed[name] = _placed(source, data)
     return settings.model_copy(update=placed)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 @cache

@@ -22,6 +22,8 @@ from stages.train.datasets.people import Unreadable
 from stages.train.losses import focal_l2
 from stages.train.samples import Draws
 
+MAPS = 50  # that the network is taught: limbs, parts, two masks
+
 
 class CrowdTask:
     """Pictures in, focal squared differences of all stacks and scales out; validated by COCO's AP on pictures."""

@@ -14,9 +14,11 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from posedata.errors import UsageError
 from stages.device import pick_device
 
 _PATIENCE = timedelta(hours=12)  # the others wait while the first validates
+_UNSET = "start with torchrun, which sets these variables, or unset RANK and WORLD_SIZE"
 
 
 @dataclass(frozen=True)
@@ -77,21 +79,31 @@ def joined(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     """This process among those that `torchrun` started (its variables say so), or alone; and its device.
 
     Within another such block it is the same group, which the outer one ends.
+
+    Raises:
+        UsageError: the variables do not say which of how many processes this is, or the device does not exist.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world <= 1 or not dist.is_available():
+    rank, world, local = _place()
+    if world == 1 or not dist.is_available():
         yield Ranks(), pick_device(device)
         return
-    local = int(os.environ.get("LOCAL_RANK", "0"))
     picked = pick_device(f"cuda:{local}" if device == "auto" and torch.cuda.is_available() else device)
     if dist.is_initialized():
         yield Ranks(dist.get_rank(), world), picked
         return
     if picked.type == "cuda":
         torch.cuda.set_device(picked)
-    dist.init_process_group("nccl" if picked.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
-        yield Ranks(dist.get_rank(), world), picked
+        dist.init_process_group("nccl" if picked.type == "cuda" else "gloo", timeout=_PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        reason = str(error).partition("\n")[0]
+        raise UsageError(
+            f"MASTER_ADDR, MASTER_PORT: the {world} processes do not find each other at {address} ({reason}); start "
+            "them with torchrun"
+        ) from None
+    try:
+        yield Ranks(rank, world), picked
     finally:
         dist.destroy_process_group()
 
@@ -107,4 +119,25 @@ def replicated(objective: nn.Module) -> nn.Module:
 
 def started_first() -> bool:
     """Whether this process is the one that writes."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return _place()[0] == 0
+
+
+def _place() -> tuple[int, int, int]:
+    """The number of this process, how many there are, and its number on this machine, as torchrun's variables say.
+
+    Raises:
+        UsageError: they are incomplete or no such numbers.
+    """
+    values = []
+    for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
+        text = os.environ.get(name, default)
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise UsageError(f"{name}={text}: must be a whole number; {_UNSET}")
+        values.append(int(text))
+    rank, world, local = values
+    if rank >= max(1, world):
+        raise UsageError(f"RANK={rank}: must be less than WORLD_SIZE, which is {world}; {_UNSET}")
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if world > 1 and missing:
+        raise UsageError(f"WORLD_SIZE={world}: {', '.join(missing)} must be set with it; {_UNSET}")
+    return rank, max(1, world), local

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from posedata.errors import BadInput
@@ -23,14 +24,14 @@ def load_initial(
     """Loads every weight whose name and shape the model has, whatever wraps them: ImageNet's, COCO's, one of ours.
 
     Raises:
-        BadInput: the file cannot be read, or nothing in it fits.
+        BadInput: the file cannot be read, one of its tensors is no plain one or not finite, or nothing in it fits.
     """
-    weights = read_checkpoint(path).weights
+    weights = {key: _plain(path, key, value) for key, value in read_checkpoint(path).weights.items()}
     own = model.state_dict()
     if all(key.startswith(_OUTER) for key in own):
         weights = {_OUTER + key: value for key, value in weights.items()}
     fitting = {
-        k: v.to(own[k].dtype)
+        k: _converted(path, k, v, own[k].dtype)
         for k, v in weights.items()
         if k in own and own[k].shape == v.shape and (not layers or k.split(".")[0] in layers)
     }
@@ -43,6 +44,41 @@ def load_initial(
         f"{path}: {len(fitting)} of {len(own)} weights loaded; not in the file: {_listed(missing)}; "
         f"unused: {_listed(unused)}"
     )
+
+
+def _plain(path: Path, key: str, value: torch.Tensor) -> torch.Tensor:
+    """The tensor, if it has its numbers, and each of them.
+
+    Raises:
+        BadInput: it is sparse, nested, quantised, complex or without content.
+    """
+    kinds = {
+        "sparse": value.layout != torch.strided,
+        "nested": value.is_nested,
+        "quantised": value.is_quantized,
+        "complex": value.is_complex(),
+        "without content (on torch's meta device)": value.is_meta,
+    }
+    for kind, so in kinds.items():
+        if so:
+            raise BadInput(f"{path}: {key} is {kind}; save its plain weights")
+    return value
+
+
+def _converted(path: Path, key: str, value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The tensor as the network's number format.
+
+    Raises:
+        BadInput: it cannot be converted, or not all of it is finite in that format.
+    """
+    try:
+        found = value.to(dtype)
+        finite = bool(found.isfinite().all() and (not value.is_floating_point() or value.float().isfinite().all()))
+    except (RuntimeError, TypeError):
+        raise BadInput(f"{path}: {key} has the number format {value.dtype}; save it as float32") from None
+    if not finite:
+        raise BadInput(f"{path}: {key} holds NaN or infinity; such weights cannot be trained on, take an older file")
+    return found
 
 
 def _listed(keys: list[str]) -> str:

@@ -19,11 +19,8 @@ class RunLog:
 
     def __init__(self, run_dir: Path, step: int, tensorboard: bool, progress_line: bool) -> None:
         self.run_dir, self._shows = run_dir, progress_line and sys.stderr.isatty()
-        kept = []
         path = run_dir / "steps.csv"
-        if step and path.exists():
-            with path.open(newline="") as handle:
-                kept = [row for row in csv.DictReader(handle) if row.get("lr") and int(row["step"]) <= step]
+        kept = _rows_until(path, step) if step and path.exists() else []
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, fieldnames=_STEP_FIELDS)
         writer.writeheader()
@@ -80,6 +77,25 @@ class RunLog:
         self._steps.close()
         if self._board is not None:
             self._board.close()
+
+
+def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
+    """The rows of an older steps.csv up to a step. One that is not as we write them is left out: a damaged log is no
+    reason not to go on."""
+    text = path.read_bytes().decode(errors="replace")
+    try:
+        rows = list(csv.reader(text.replace("\0", "").splitlines(), strict=False))
+    except csv.Error:  # a line longer than csv takes
+        rows = []
+    found = []
+    for cells in rows:
+        try:
+            number = [float(cell) for cell in cells]
+        except ValueError:
+            continue
+        if len(cells) == len(_STEP_FIELDS) and cells[0].isdecimal() and number[0] <= step:
+            found.append(dict(zip(_STEP_FIELDS, cells)))
+    return found
 
 
 def _board(folder: Path, step: int):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, default_collate
 
 from configs.training import Phase, PoseTraining, TrainingSet
-from posedata.errors import BadInput
+from posedata.errors import BadInput, UsageError
 from posedata.skeletons import SKELETONS
 from stages.pose.networks.compact import CompactPose, target_sigma
 from stages.tensors import normalise
@@ -103,7 +103,13 @@ def heatmap_scale(crop: tuple[int, int], heatmap: tuple[int, int]) -> torch.Tens
 
 
 def compact_pose(settings: PoseTraining, run_dir: Path, say: Callable[[str], None]) -> tuple[CompactPose, PoseTask]:
-    """The bundled network as training begins, and what it is taught; made pictures lie in the run folder."""
+    """The bundled network as training begins, and what it is taught; made pictures lie in the run folder.
+
+    Raises:
+        UsageError: the skeleton is none that is known.
+    """
+    if settings.skeleton not in SKELETONS:
+        raise UsageError(f"skeleton: {settings.skeleton!r} is not known; there are {', '.join(SKELETONS)}")
     return CompactPose(len(SKELETONS[settings.skeleton])), PoseTask(
         settings, say, made_sets("pose", settings, run_dir, say)
     )

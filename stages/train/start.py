@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -12,7 +14,6 @@ from torch import nn
 
 from configs.recipes import BottomUpTraining, HeatmapTraining, WarperTraining
 from configs.training import DetectorTraining, PoseTraining, Training
-from posedata.errors import UsageError
 from stages.device import pick_device
 from stages.pose.networks import create
 from stages.train.checkpoint import Progress
@@ -53,16 +54,18 @@ def prepare(settings: Training, run_dir: Path, say: Callable[[str], None]) -> tu
 
 
 def _published(settings: Training, say: Callable[[str], None]) -> tuple[nn.Module, Task]:
-    from stages.train.crowd_task import CrowdTask
+    from stages.train.crowd_task import MAPS, CrowdTask
+    from stages.train.fitting import check_network
     from stages.train.heatmaps import HeatmapTask
     from stages.train.warper import WarperTask
 
     kinds = {WarperTraining: WarperTask, HeatmapTraining: HeatmapTask, BottomUpTraining: CrowdTask}
     task = kinds[type(settings)](settings, say)
-    try:
-        model = create(task.entry.architecture, **{**task.entry.options, **settings.options})
-    except ValueError as error:
-        raise UsageError(f"options: {error}") from None
+    options = {**task.entry.options, **settings.options}
+    maps = len(task.skeleton) if isinstance(task, HeatmapTask) else MAPS
+    for size in dict.fromkeys(task.size(phase) for phase in settings.phases):
+        check_network(task.entry, options, size, maps, isinstance(task, WarperTask))
+    model = create(task.entry.architecture, **options)
     if isinstance(settings, WarperTraining) and settings.freeze:
         freeze(model)
     return model, task
@@ -76,9 +79,26 @@ def start(settings: Training, run_dir: Path, say: Callable[[str], None], watch: 
     """
     check_beginning(settings)
     # from here on: one of the processes may have to make pictures first
-    with joined(settings.device) as (ranks, _), alone_in(run_dir) if ranks.first else nullcontext():
+    with (
+        _ended_by_sigterm(),
+        joined(settings.device) as (ranks, _),
+        alone_in(run_dir) if ranks.first else nullcontext(),
+    ):
         model, task = prepare(settings, run_dir, say if ranks.first else _silent)
         return train(model, task, settings, run_dir, say, watch or Watch())
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM is answered as Ctrl-C is; while the data is read, that is, since the loop has its own answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def rehearse(settings: Training, run_dir: Path, say: Callable[[str], None]) -> None:

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny_training import PEOPLE, TinyTask, first_gradients, network, settings
 
 from posedata.errors import BadInput, PtrackError, UsageError
+from stages.train.distributed import joined
 from stages.train.loop import train
 from stages.train.schedule import learning_rate, plan, turning_points
 
@@ -152,6 +153,60 @@ def test_a_kill_soon_after_a_resume_takes_no_lines_of_the_steps(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\xff\xfe\x00\x01",
+        b"1,16,0.2,0.5,0.0",
+        b"foreign\n",
+        b"two,16,0.2,0.5,0.01\n",
+        b"9" * 200_000,
+        b'"',
+        b"2.5,,,\n",
+    ],
+    ids=["binary", "joined", "line", "text", "long", "quote", "empty"],
+)
+def test_a_damaged_log_does_not_stop_a_resume(damage, tmp_path):
+    train(network(), TinyTask(), settings(max_steps=3), tmp_path, silent)
+    written = (tmp_path / "steps.csv").read_bytes()
+    kept = curve(tmp_path)
+    (tmp_path / "steps.csv").write_bytes(written + damage + b"\nnan,,\n")
+    assert train(network(), TinyTask(), settings(max_steps=4), tmp_path, silent).steps == 4
+    assert curve(tmp_path)[: len(kept)] == kept and len(curve(tmp_path)) == len(kept) + 1
+    (tmp_path / "steps.csv").write_bytes(damage)
+    assert train(network(), TinyTask(), settings(max_steps=5), tmp_path, silent).steps == 5
+    assert [step for step, _ in curve(tmp_path)] == ["5"]
+
+
+@pytest.mark.parametrize(
+    "variables, words",
+    [
+        ({"WORLD_SIZE": "abc"}, "WORLD_SIZE=abc: must be a whole number"),
+        ({"RANK": "x"}, "RANK=x: must be a whole number"),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE=2: RANK, MASTER_ADDR, MASTER_PORT must be set"),
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1"}, "WORLD_SIZE=2: MASTER_PORT must be set"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK=2: must be less than WORLD_SIZE, which is 2"),
+        (
+            {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "x"},
+            "MASTER_ADDR, MASTER_PORT: .* do not find each other at 127.0.0.1:x",
+        ),
+    ],
+)
+def test_wrong_variables_of_several_processes_are_named(variables, words, monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=words), joined("cpu"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["meta", "xpu", "cuda:-1", "tpu"])
+def test_devices_that_networks_do_not_run_on_are_refused(name):
+    with pytest.raises(UsageError, match=f"--device {name}: .* use auto, cpu"), joined(name):
+        pass
+
+
 def test_a_process_killed_from_outside_leaves_a_checkpoint_that_goes_on(tmp_path):
     changes = ("phases=[{epochs: 200, batch: 2}]", "save_steps=3")
     train(network(), TinyTask(), settings(phases=({"epochs": 200, "batch": 2},)), tmp_path / "whole", silent)

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from posedata.synthetic.training_set import write_training_set
 from stages.pose.networks import create
 from stages.train.datasets.crops import CropRecipe, plain_view, seen_joints
 from stages.train.heatmaps import HeatmapTask
+from stages.train.init import load_initial
 from stages.train.loop import train
 from stages.train.start import prepare, rehearse
 from stages.train.targets import heatmap_targets
@@ -196,11 +198,28 @@ def test_every_preset_is_valid_cites_its_source_and_names_a_known_model(tmp_path
         ("pose", "mrheat2-small", ("learning_rate=fast",), "learning_rate"),
         ("pose", "mrheat2-small", ("phases=[{batch: 2}]",), "either samples or epochs"),
         ("pose", "mrheat2-small", ("train=[{annotations: a, format: yaml}]",), "format"),
+        ("pose", "mrheat2-small", ("minutes",), "write it as key=value"),
+        ("pose", "mrheat2-small", ("steps=[.nan]",), "steps.0: .* finite"),
+        ("pose", "mrheat2-small", ("phases=[{epochs: .inf, batch: 2}]",), "phases.0.epochs: .* finite"),
+        ("pose", "mrheat2-small", ("sigma=1e300",), "sigma"),
+        ("pose", "mrheat2-small", ("options={num_joints: -1}",), "options.num_joints: "),
+        ("pose", "compact-pose", ("phases=[{size: [1, 64], epochs: 1, batch: 2}]",), "phases.0.size.0"),
+        ("pose", "compact-pose", ("scale=-1",), "scale"),
+        ("pose", "compact-pose", ("seed=-1",), "seed"),
+        ("pose", "compact-pose", ("seed=99999999999999999999999",), "seed"),
+        ("pose", "compact-pose", ("threads=100000000",), "threads"),
+        ("pose", "compact-pose", ("composed=3",), "settings: composed needs cutouts"),
+        ("pose", "compact-pose", ("train=[{annotations: a, repeat: {rendered: 0}}]",), "train.0.repeat.rendered"),
+        ("warper", "posewarper-small", ("reach=1.0e+22",), "reach"),
+        ("bottom-up", "simplepose-small", ("shift=1.0e+22",), "shift"),
+        ("bottom-up", "simplepose-small", ("scale=[2, 1]",), "scale goes from the smaller"),
+        ("bottom-up", "simplepose-small", ("part_sigma=.inf",), "part_sigma"),
     ],
 )
 def test_wrong_presets_and_settings_are_named(what, preset, changes, words, tmp_path):
-    with pytest.raises(SettingsError, match=words):
+    with pytest.raises(SettingsError, match=words) as refused:
         training_settings(what, preset, tmp_path, changes)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 1000
 
 
 @pytest.mark.parametrize(
@@ -210,6 +229,12 @@ def test_wrong_presets_and_settings_are_named(what, preset, changes, words, tmp_
         ("bottom-up", "simplepose-small", ("model=hrnet-w32-coco-256x192",), "no bottom-up network"),
         ("pose", "mrheat2-small", ("model=simplepose",), "no top-down network"),
         ("warper", "posewarper-small", ("model=hrnet-w16-posetrack-128x96",), "needs a posewarper"),
+        ("pose", "mrheat2-small", ("model=posewarper-small",), "pairs of frames, by `ptrack train warper`"),
+        ("pose", "mrheat2-small", ("options={num_joints: 3}",), "options: .* 3 maps, .* taught 17"),
+        ("pose", "mrheat2-small", ("options={num_joints: 0}",), "options: .* make no network"),
+        ("pose", "mrheat2-small", ("options={style: 1}",), "options: "),
+        ("pose", "mrheat2-small", ("phases=[{size: [96, 80], epochs: 1, batch: 2}]",), "phases: .* 96 x 80"),
+        ("bottom-up", "simplepose-small", ("options={num_layers: 49}",), "options: .* 49 maps"),
     ],
 )
 def test_settings_that_do_not_fit_a_network_are_named(what, preset, changes, words, rendered, tmp_path):
@@ -236,6 +261,30 @@ def test_initial_weights_are_loaded_where_they_fit_and_the_rest_is_told(rendered
     save_file({"other": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(BadInput, match="none of its 1 weights fits"):
         prepare(reduced("pose", preset, data, f"init={tmp_path / 'other.safetensors'}"), tmp_path, silent)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda w: w.to_sparse(), "conv1.weight is sparse"),
+        (lambda w: w.to("meta"), "conv1.weight is without content"),
+        (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "conv1.weight is quantised"),
+        (lambda w: w.to(torch.complex64), "conv1.weight is complex"),
+        (lambda w: w / 0, "conv1.weight holds NaN or infinity"),
+        (lambda w: w.double() * 1e300, "conv1.weight holds NaN or infinity"),
+        (lambda w: w[:0], "none of its 1 weights fits"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_initial_weights_that_cannot_be_trained_on_are_named(change, words, tmp_path):
+    model = torch.nn.Sequential()
+    model.add_module("conv1", torch.nn.Conv2d(3, 4, 3, bias=False))
+    path = tmp_path / "init.pth"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.save({"conv1.weight": change(model.conv1.weight.detach() + 1)}, path)
+    with pytest.raises(BadInput, match=f"{path}: {words}"):
+        load_initial(model, path, silent)
 
 
 def test_a_rehearsal_says_what_would_be_done_and_writes_nothing(rendered, tmp_path):
