@@ -31,7 +31,7 @@ class _Published(Training):
     train: tuple[PoseSource, ...] = Field(min_length=1)
     val: PoseSource
     optimizer: Literal["adamw", "adam", "sgd"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0, le=1000)
+    learning_rate: float = Field(1e-3, gt=0, le=1e30)
     weight_decay: float = Field(0, ge=0, le=1000)
     schedule: Literal["cosine", "steps", "cyclic"] = "steps"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"

@@ -52,7 +52,7 @@ class Training(Strict):
     minutes: float | None = Field(None, gt=0, le=1e8)  # wall-time limit; a cosine schedule then shrinks to fit in it
     max_steps: int | None = Field(None, gt=0, le=_MANY)  # of the optimiser; the run ends there
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    learning_rate: float = Field(2e-3, gt=0, le=1000)
+    learning_rate: float = Field(2e-3, gt=0, le=1e30)
     rate_per_process: bool = False  # the learning rate times the number of processes
     momentum: float = Field(0.9, ge=0, lt=1)  # of sgd
     weight_decay: float = Field(0.05, ge=0, le=1000)
@@ -60,7 +60,7 @@ class Training(Strict):
     steps: tuple[Epoch, ...] = ()  # epochs from which the rate is `factor` times lower
     factor: float = Field(0.1, gt=0, lt=1)
     restart: Epoch | None = None  # epoch from which the rate begins anew; steps after it count from there
-    low_rate: float = Field(0, ge=0, le=1000)  # where a cycle ends
+    low_rate: float = Field(0, ge=0, le=1e30)  # where a cycle ends
     cycle_epochs: float = Field(5, ge=0.01, le=1e6)
     warmup_samples: int = Field(0, ge=0, le=_MANY)
     warmup_epochs: Epoch = 0
