@@ -8,9 +8,11 @@ from pathlib import Path
 
 from configs.training import DetectorTraining, PoseTraining, Training, TrainingSet
 from posedata.errors import BadInput
+from posedata.jsonio import read_json
 from posedata.synthetic.training_set import write_training_set
 from stages.train.cutouts import random_sprite, read_cutouts
 from stages.train.distributed import joined
+from stages.train.pose_data import picture
 from stages.train.samples import read_annotations
 
 
@@ -77,11 +79,32 @@ def _once(root: Path, settings: Training, make: Callable[[], object]) -> Trainin
 def _compose(
     root: Path, settings: PoseTraining | DetectorTraining, source: TrainingSet, say: Callable[[str], None]
 ) -> None:
-    """Crowds, for a pose network too: each of their people is one of its crops."""
-    somebody = partial(random_sprite, read_cutouts(source, say))
-    write_training_set(
-        root, "detector", settings.composed, settings.seed, _empty(settings, say), somebody, "composed"
+    """Crowds, for a pose network too: each of their people is one of its crops.
+
+    Raises:
+        BadInput: nobody can be cut out, or nobody came into a picture; no set is then left.
+    """
+    cutouts = read_cutouts(source, say)
+    if not any(picture(cutout.path) is not None for cutout in cutouts):
+        raise BadInput(
+            f"{source.annotations}: not one picture of the people to be cut out can be read, "
+            f"{cutouts[0].path} for one; write them again, or train with composed=0"
+        )
+    made = write_training_set(
+        root,
+        "detector",
+        settings.composed,
+        settings.seed,
+        _empty(settings, say),
+        partial(random_sprite, cutouts),
+        "composed",
     )
+    if not read_json(made)["annotations"]:
+        made.unlink()
+        raise BadInput(
+            f"{source.annotations}: nobody of it came into the {settings.composed} composed pictures; give more of "
+            "them, or people whose pictures can be read"
+        )
 
 
 def _empty(settings: PoseTraining | DetectorTraining, say: Callable[[str], None]) -> list[Path]:

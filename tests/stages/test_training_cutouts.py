@@ -15,6 +15,7 @@ from posedata.skeletons import PTRACK_19
 from posedata.synthetic.training_set import write_training_set
 from stages.train.cutouts import outline, random_sprite, read_cutouts
 from stages.train.pose_data import read_people
+from stages.train.rendered import made_sets
 
 STANDING = {
     "head_top": (50, 12), "head_bottom": (50, 30), "nose": (50, 22), "left_eye": (52, 19), "right_eye": (48, 19),
@@ -97,6 +98,24 @@ def test_a_composed_box_is_full_of_its_person(labelled, tmp_path):
         assert red.any()
     assert reds >= 5
     assert all(a["source"] == "composed" for a in content["annotations"])
+
+
+def test_cutouts_whose_pictures_cannot_be_read_are_named_and_leave_no_empty_set(labelled, tmp_path):
+    settings = PoseTraining(
+        train=(labelled,),
+        val=labelled,
+        phases=[{"samples": 6, "batch": 6}],
+        composed=4,
+        cutouts=labelled,
+        device="cpu",
+    )
+    (tmp_path / "red.png").write_bytes(b"no picture")
+    with pytest.raises(BadInput, match=r"red\.png for one") as error:
+        made_sets("pose", settings, tmp_path / "run", print)
+    assert str(error.value).startswith(f"{labelled.annotations}: ")
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((150, 100, 3), RED[::-1], np.uint8))
+    [made] = made_sets("pose", settings, tmp_path / "run", print)
+    assert json.loads(made.annotations.read_text())["annotations"]
 
 
 def test_the_same_seed_composes_the_same_pictures(labelled, tmp_path):

@@ -63,7 +63,7 @@ class Annotation:
         box = self._numbers("bbox")
         if box is None:
             return None
-        if len(box) != 4 or (box[2:] < 0).any():
+        if len(box) != 4 or min(box[2], box[3]) < 0:
             raise BadInput(f"{self.where}: wrong bbox {str(self.content['bbox'])[:60]}; write x, y, width, height")
         return box
 

@@ -52,7 +52,7 @@ def _box(
     given = None if source.boxes == "joints" else annotation.box()
     if given is None:
         return box_of_joints(joints, labelled) if labelled.any() else None
-    x, y, width, height = given
+    x, y, width, height = given.tolist()  # faster than numbers of numpy
     right, bottom = size or (np.inf, np.inf)
     x1, y1 = max(0.0, x), max(0.0, y)
     x2, y2 = min(right - 1, x1 + max(0.0, width - 1)), min(bottom - 1, y1 + max(0.0, height - 1))
