@@ -32,6 +32,7 @@ def read_matlab(
         NotImplementedError,
         MatReadError,
         zlib.error,
+        MemoryError,  # of a size that is not true
     )
     try:
         if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for
