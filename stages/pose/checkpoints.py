@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def identify(path: Path) -> Finding:
     checkpoint = read_checkpoint(path)
     architecture, options = _architecture(path, checkpoint.weights)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's about layers without weights, which some damaged files have
             network = create(architecture, **options)
     except ValueError as error:
         raise BadInput(f"{path}: looks like {architecture}, but {error}") from None

@@ -233,6 +233,7 @@ def test_wrong_presets_and_settings_are_named(what, preset, changes, words, tmp_
         ("pose", "mrheat2-small", ("options={num_joints: 3}",), "options: .* 3 maps, .* taught 17"),
         ("pose", "mrheat2-small", ("options={num_joints: 0}",), "options: .* make no network"),
         ("pose", "mrheat2-small", ("options={style: 1}",), "options: "),
+        ("pose", "compact-pose", ("skeleton=foo",), "skeleton: 'foo' is not known; there are coco-17"),
         ("pose", "mrheat2-small", ("phases=[{size: [96, 80], epochs: 1, batch: 2}]",), "phases: .* 96 x 80"),
         ("bottom-up", "simplepose-small", ("options={num_layers: 49}",), "options: .* 49 maps"),
     ],
