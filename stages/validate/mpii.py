@@ -61,6 +61,8 @@ def validate_mpii(
     """
     if not isinstance(subject.estimator, PoseEstimator):
         raise UsageError("MPII's people are given one by one: validate a top-down model of single frames")
+    if truth.exists() and not truth.is_file():  # a pipe would be waited for
+        raise BadInput(f"{truth}: is not a regular file; give MPII's gt_valid.mat")
     people, known = read_mpii(annotations), load_gt_valid(truth)
     if len(people.images) != len(known.visible):
         raise BadInput(f"{annotations}: has {len(people.images)} people, {truth} has {len(known.visible)}")

@@ -140,6 +140,9 @@ def test_mpii_gives_pckh(mpii, posetrack, tmp_path):
     (tmp_path / "valid.json").write_text("[{}]")
     wrong = (*arguments[:3], "--annotations", tmp_path / "valid.json", "--mat", mpii / "gt_valid.mat")
     assert "is not in MPII's form" in ptrack(*wrong, "--images", posetrack, "--gt-boxes", cwd=tmp_path, code=3).stderr
+    os.mkfifo(tmp_path / "pipe.mat")
+    piped = ptrack(*arguments, "--gt-boxes", "--mat", tmp_path / "pipe.mat", cwd=tmp_path, code=3)
+    assert "pipe.mat: is not a regular file" in piped.stderr
 
 
 @pytest.mark.parametrize(
