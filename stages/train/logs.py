@@ -82,19 +82,17 @@ class RunLog:
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:
     """The rows of an older steps.csv up to a step. One that is not as we write them is left out: a damaged log is no
     reason not to go on."""
-    text = path.read_bytes().decode(errors="replace")
-    try:
-        rows = list(csv.reader(text.replace("\0", "").splitlines(), strict=False))
-    except csv.Error:  # a line longer than csv takes
-        rows = []
-    found = []
-    for cells in rows:
+    found: list[dict[str, str]] = []
+    last = 0
+    for line in path.read_bytes().decode(errors="replace").splitlines():
+        cells = line.split(",")
         try:
             number = [float(cell) for cell in cells]
         except ValueError:
             continue
-        if len(cells) == len(_STEP_FIELDS) and cells[0].isdecimal() and number[0] <= step:
+        if len(cells) == len(_STEP_FIELDS) and cells[0].isdecimal() and last < number[0] <= step:
             found.append(dict(zip(_STEP_FIELDS, cells)))
+            last = number[0]
     return found
 
 
