@@ -157,7 +157,7 @@ def test_a_kill_soon_after_a_resume_takes_no_lines_of_the_steps(tmp_path):
     "damage",
     [
         b"\xff\xfe\x00\x01",
-        b"1,16,0.2,0.5,0.0",
+        b"1,16,0.2,0.5,0.012,32,0.4,0.4,0.01",
         b"foreign\n",
         b"two,16,0.2,0.5,0.01\n",
         b"9" * 200_000,
